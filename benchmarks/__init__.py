@@ -1,0 +1,1 @@
+"""One module a promise; run as ``python -m benchmarks.NAME [--json]``."""

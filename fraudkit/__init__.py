@@ -1,0 +1,1 @@
+"""Fraud scoring, payment-method choice and routing by expected margin."""

@@ -1,0 +1,1 @@
+"""From probability and amount to an action: costs and policy."""

@@ -1,0 +1,87 @@
+"""Does a string look like a full card number? If so it is refused, wherever it stands.
+
+A run of 14 to 19 digits, unbroken or in the groups that are printed on cards, that has a
+scheme's prefix and length and a right check digit. Left alone: a run after ``+`` (a telephone
+number) and a run inside a hexadecimal digest.
+"""
+
+import re
+
+__all__ = ["looks_like_card_number", "may_hold_card_number"]
+
+_SEPARATOR_BYTES = b" -\xc2\xa0"
+_DIGITS_TO_ZERO = bytes.maketrans(b"123456789", b"000000000")
+_SHORTEST_RUN = b"0" * 14
+
+_RUN = re.compile(
+    r"(?<![0-9+])(?=("
+    r"[0-9]{14,19}"  # unbroken
+    r"|[0-9]{4}([ \u00a0-])[0-9]{4}\2[0-9]{4}\2[0-9]{4}(?:\2?[0-9]{1,3})?"  # in fours
+    r"|[0-9]{4}([ \u00a0-])[0-9]{6}\3[0-9]{4,5}"  # American Express, Diners Club
+    r")(?![0-9]))"
+)
+_DIGEST = re.compile(r"[0-9a-fA-F-]{24,}")
+_SEPARATORS = re.compile(r"[^0-9]")
+
+_SCHEMES = re.compile(
+    r"4\d{15}(?:\d{2,3})?"  # Visa
+    r"|(?:5[1-5]\d{2}|222[1-9]|22[3-9]\d|2[3-6]\d{2}|27[01]\d|2720)\d{12}"  # Mastercard
+    r"|3[47]\d{13}"  # American Express
+    r"|3(?:0[0-5]|[689]\d)\d{11,16}"  # Diners Club
+    r"|35(?:2[89]|[3-8]\d)\d{12,15}"  # JCB
+    r"|6(?:011|4[4-9]\d|5\d{2})\d{12,15}"  # Discover
+    r"|(?:62|81)\d{14,17}"  # UnionPay
+    r"|220[0-4]\d{12,15}"  # Mir
+    r"|(?:50|5[6-8]|6\d)\d{12,17}"  # Maestro
+)
+
+
+def looks_like_card_number(text: str) -> bool:
+    """Return whether the text contains what looks like a full card number.
+
+    Source of prefixes and lengths: ISO/IEC 7812 ranges as the schemes publish them; the check
+    digit is Luhn's (ISO/IEC 7812-1, annex B).
+
+    Examples
+    --------
+    >>> looks_like_card_number("call 4111-1111-1111-1111 back")
+    True
+    >>> looks_like_card_number("+49 1512 3456789"), looks_like_card_number("4111111111111112")
+    (False, False)
+    """
+    return any(_is_card_number(text, found) for found in _RUN.finditer(text))
+
+
+def may_hold_card_number(encoded: bytes) -> bool:
+    """Return whether UTF-8 text is worth a closer look: one pass, no false negative.
+
+    With separators taken out, a card number leaves at least 14 digits in a row.
+    """
+    return _SHORTEST_RUN in encoded.translate(_DIGITS_TO_ZERO, _SEPARATOR_BYTES)
+
+
+def _is_card_number(text: str, found: re.Match[str]) -> bool:
+    digits = _SEPARATORS.sub("", found.group(1))
+    if _SCHEMES.fullmatch(digits) is None or not _luhn(digits):
+        return False
+    return not _inside_digest(text, found.start(1), found.end(1))
+
+
+def _inside_digest(text: str, start: int, end: int) -> bool:
+    return any(
+        token.start() < end
+        and token.end() > start
+        and (token.start() < start or token.end() > end)
+        and any(character in "abcdefABCDEF" for character in token.group())
+        for token in _DIGEST.finditer(text)
+    )
+
+
+def _luhn(digits: str) -> bool:
+    total = 0
+    for place, character in enumerate(reversed(digits)):
+        digit = int(character)
+        if place % 2:
+            digit *= 2
+        total += digit - 9 if digit > 9 else digit
+    return total % 10 == 0

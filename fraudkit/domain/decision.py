@@ -1,0 +1,98 @@
+"""`Decision`: what was decided about a transaction, with all that explains it."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from msgspec import Struct
+
+__all__ = ["Action", "Decision", "ExpectedCost", "InputWarning", "Reason", "Versions"]
+
+Action = Literal["approve", "challenge", "review", "decline"]
+"""What to do: let it through, ask for authentication, hold for a person, refuse."""
+
+
+class Reason(Struct, frozen=True, kw_only=True):
+    """One thing that raised the risk.
+
+    Attributes
+    ----------
+    code : str
+        Stable; match on this.
+    text : str
+        For an agent to read; may change at any time.
+    weight : float
+        How much it raised the log-odds of fraud above a typical approved order.
+    """
+
+    code: str
+    text: str
+    weight: float
+
+
+class ExpectedCost(Struct, frozen=True, kw_only=True):
+    """The expected cost of each action, in minor units of the decision's currency.
+
+    An expectation, not an amount: it is real-valued, and negative where a gain is expected.
+    """
+
+    approve: float
+    challenge: float
+    review: float
+    decline: float
+
+
+class Versions(Struct, frozen=True, kw_only=True):
+    """What was used, by content: SHA-256 digests, shortened to 16 hexadecimal digits."""
+
+    bundle: str
+    features: str
+    policy: str
+
+
+class InputWarning(Struct, frozen=True, kw_only=True):
+    """Something about the input that did not stop the decision."""
+
+    code: str
+    pointer: str
+    text: str
+
+
+class Decision(Struct, frozen=True, kw_only=True):
+    """What was decided about one transaction.
+
+    Attributes
+    ----------
+    transaction_id : str
+        The transaction that was decided.
+    action : {"approve", "challenge", "review", "decline"}
+        The action of the least expected cost, or what the policy says where costs cannot be
+        told.
+    fraud_probability : float
+        Calibrated, in [0, 1].
+    raw_score : float
+        The model's log-odds before calibration.
+    reasons : tuple of Reason
+        What raised the risk most, strongest first.
+    expected_cost_minor : ExpectedCost or None
+        ``None`` where the amount cannot be brought into the policy's currency.
+    currency : str
+        Of the expected costs.
+    versions : Versions
+        What decided.
+    warnings : tuple of InputWarning
+        What was odd about the input.
+    degraded : tuple of str
+        Sources that were missing; empty in normal service.
+    """
+
+    transaction_id: str
+    action: Action
+    fraud_probability: float
+    raw_score: float
+    reasons: tuple[Reason, ...]
+    expected_cost_minor: ExpectedCost | None
+    currency: str
+    versions: Versions
+    warnings: tuple[InputWarning, ...] = ()
+    degraded: tuple[str, ...] = ()

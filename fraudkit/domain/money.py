@@ -1,0 +1,143 @@
+"""Money: integers in minor units, ISO 4217 exponents, and a dated rate table.
+
+Invariant: no float ever holds an amount; a conversion says its rounding.
+"""
+
+from __future__ import annotations
+
+from bisect import bisect_right
+from datetime import datetime
+from decimal import Decimal, InvalidOperation
+from fractions import Fraction
+
+import msgspec
+
+from fraudkit.domain.codes import CURRENCIES, CurrencyCode
+from fraudkit.errors import InvalidField
+
+__all__ = ["RateTable", "RateTableFile", "minor_unit_digits", "rate_table"]
+
+_DIGITS = {
+    **dict.fromkeys(
+        "BIF CLP DJF GNF ISK JPY KMF KRW PYG RWF UGX UYI VND VUV XAF XOF XPF".split(), 0
+    ),
+    **dict.fromkeys("BHD IQD JOD KWD LYD OMR TND".split(), 3),
+    **dict.fromkeys("CLF UYW".split(), 4),
+}
+
+
+def minor_unit_digits(currency: str) -> int:
+    """Return the number of decimal digits of a currency's minor unit.
+
+    Source: ISO 4217:2015, list one, column "Mnr unts". It differs from CLDR's digits, which
+    follow what is usual in cash.
+
+    Examples
+    --------
+    >>> [minor_unit_digits(code) for code in ("EUR", "JPY", "KWD")]
+    [2, 0, 3]
+    """
+    if currency not in CURRENCIES:
+        raise InvalidField("/currency", "an ISO 4217 code", repr(currency[:8]))
+    return _DIGITS.get(currency, 2)
+
+
+class RateTableFile(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """A rate table as it stands in a file.
+
+    Attributes
+    ----------
+    reference_currency : str
+        The currency into which amounts are brought.
+    rates : dict[str, dict[str, str]]
+        Currency → first day (``YYYY-MM-DD``, UTC) → how much reference currency one major
+        unit of it was worth from that day on, as a decimal string.
+    """
+
+    reference_currency: CurrencyCode
+    rates: dict[CurrencyCode, dict[str, str]] = {}
+
+
+class RateTable:
+    """Brings an amount of any listed currency into one reference currency, by date.
+
+    Before the first day of a currency its first rate holds: history older than the table is
+    better read with a stale rate than not at all.
+
+    Examples
+    --------
+    >>> table = rate_table("EUR", {"USD": {"2025-01-01": "0.9", "2026-01-01": "0.85"}})
+    >>> table.to_reference_minor(1000, "USD", 1_767_225_600_000)  # 2026-01-01
+    850
+    >>> table.to_reference_minor(1000, "GBP", 0) is None
+    True
+    """
+
+    __slots__ = ("_currencies", "file")
+
+    def __init__(self, file: RateTableFile) -> None:
+        self.file = file
+        scale_reference = minor_unit_digits(file.reference_currency)
+        self._currencies: dict[str, tuple[list[int], list[Fraction]]] = {
+            file.reference_currency: ([0], [Fraction(1)])
+        }
+        for currency, dated in file.rates.items():
+            scale = Fraction(10) ** (scale_reference - minor_unit_digits(currency))
+            steps = sorted(
+                (_day_ms(currency, day), _rate(currency, text)) for day, text in dated.items()
+            )
+            if not steps:
+                raise InvalidField(f"/rates/{currency}", "at least one dated rate", "none")
+            self._currencies[currency] = (
+                [day for day, _ in steps],
+                [rate * scale for _, rate in steps],
+            )
+
+    @property
+    def reference_currency(self) -> str:
+        """The currency into which amounts are brought."""
+        return self.file.reference_currency
+
+    def to_reference_minor(self, amount_minor: int, currency: str, at_ms: int) -> int | None:
+        """Return the amount in minor units of the reference currency, rounded half to even.
+
+        Returns ``None`` where the table does not list the currency.
+        """
+        if currency == self.file.reference_currency:
+            return amount_minor
+        dated = self._currencies.get(currency)
+        if dated is None:
+            return None
+        days, rates = dated
+        return round(amount_minor * rates[max(bisect_right(days, at_ms) - 1, 0)])
+
+
+def rate_table(
+    reference_currency: str, rates: dict[str, dict[str, str]] | None = None
+) -> RateTable:
+    """Return a rate table from plain values; see `RateTableFile` for their meaning."""
+    return RateTable(
+        msgspec.convert(
+            {"reference_currency": reference_currency, "rates": rates or {}}, RateTableFile
+        )
+    )
+
+
+def _day_ms(currency: str, day: str) -> int:
+    try:
+        date = msgspec.convert(f"{day}T00:00:00Z", datetime)
+    except msgspec.ValidationError as error:
+        raise InvalidField(
+            f"/rates/{currency}/{day}", "a day as YYYY-MM-DD", repr(day[:20])
+        ) from error
+    return int(date.timestamp()) * 1000
+
+
+def _rate(currency: str, text: str) -> Fraction:
+    try:
+        rate = Fraction(Decimal(text))
+    except (InvalidOperation, ValueError, OverflowError) as error:
+        raise InvalidField(f"/rates/{currency}", "a decimal string", repr(text[:20])) from error
+    if rate <= 0:
+        raise InvalidField(f"/rates/{currency}", "a rate above 0", repr(text[:20]))
+    return rate

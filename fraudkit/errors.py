@@ -1,0 +1,134 @@
+"""The error tree: every error that fraudkit raises on purpose.
+
+::
+
+    FraudkitError
+    ├── InputError (also ValueError)      what came from outside does not hold
+    │   ├── InvalidField                  one field of a transaction, outcome or context
+    │   │   └── CardNumberRefused         a string that looks like a full card number
+    │   ├── MappingError                  a mapping that does not fit the file
+    │   ├── DataFileError                 a file that cannot be read as a table
+    │   ├── FeatureError                  a feature or feature set that cannot be built
+    │   └── PolicyError                   costs or a policy that cannot be used
+    ├── ArtifactError                     a bundle or catalogue that must not be used
+    │   ├── BundleError
+    │   └── CatalogError
+    ├── TrainingError                     data from which no honest model can be made
+    └── StoreError                        a store or journal that cannot serve
+        ├── JournalError
+        └── JournalLocked                 another process is writing this journal
+
+The message says what must hold, what came, where, and the likely fix.
+"""
+
+__all__ = [
+    "ArtifactError",
+    "BundleError",
+    "CardNumberRefused",
+    "CatalogError",
+    "DataFileError",
+    "FeatureError",
+    "FraudkitError",
+    "InputError",
+    "InvalidField",
+    "JournalError",
+    "JournalLocked",
+    "MappingError",
+    "PolicyError",
+    "StoreError",
+    "TrainingError",
+]
+
+
+class FraudkitError(Exception):
+    """The root: catch this to catch everything that fraudkit raises on purpose."""
+
+
+class InputError(FraudkitError, ValueError):
+    """Something that came from outside does not hold."""
+
+
+class InvalidField(InputError):
+    """One field of a transaction, outcome or context does not hold.
+
+    Parameters
+    ----------
+    pointer : str
+        JSON pointer (RFC 6901) to the field; ``""`` is the whole document.
+    expected : str
+        What must hold, as a phrase: ``"an integer of minor units"``.
+    received : str
+        What came, shortened and without personal data.
+    hint : str
+        The likely fix as a sentence, or ``""``.
+
+    Examples
+    --------
+    >>> print(InvalidField("/order/currency", "an ISO 4217 code", "'eur'", "did you mean 'EUR'?"))
+    /order/currency: expected an ISO 4217 code, got 'eur'; did you mean 'EUR'?
+    """
+
+    def __init__(self, pointer: str, expected: str, received: str, hint: str = "") -> None:
+        self.pointer = pointer
+        self.expected = expected
+        self.received = received
+        self.hint = hint
+        message = f"{pointer or '(document)'}: expected {expected}, got {received}"
+        super().__init__(f"{message}; {hint}" if hint else message)
+
+
+class CardNumberRefused(InvalidField):
+    """A string looks like a full card number; fraudkit never takes one in."""
+
+    def __init__(self, pointer: str) -> None:
+        super().__init__(
+            pointer,
+            "no full card number",
+            "a string that looks like one",
+            "send a token or a fingerprint in /payment/card/fingerprint, "
+            "and at most the first 8 and last 4 digits",
+        )
+
+
+class MappingError(InputError):
+    """A mapping does not parse, or does not fit the file it is applied to."""
+
+
+class DataFileError(InputError):
+    """A data file cannot be read as a table."""
+
+
+class FeatureError(InputError):
+    """A feature or a feature set cannot be built."""
+
+
+class PolicyError(InputError):
+    """Costs or a policy cannot be used."""
+
+
+class ArtifactError(FraudkitError):
+    """An artefact (a bundle, a catalogue) must not be used."""
+
+
+class BundleError(ArtifactError):
+    """A bundle is missing, altered, incomplete or made for another version."""
+
+
+class CatalogError(ArtifactError):
+    """A payment-method catalogue contradicts itself."""
+
+
+class TrainingError(FraudkitError):
+    """No honest model can be made from this data."""
+
+
+class StoreError(FraudkitError):
+    """A store or a journal cannot serve."""
+
+
+class JournalError(StoreError):
+    """The journal cannot be written or read."""
+
+
+class JournalLocked(JournalError):
+    """Another process is writing this journal."""

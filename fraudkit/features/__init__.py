@@ -1,0 +1,1 @@
+"""Features: what they are, the window kernel, and the drivers online and offline."""

@@ -1,0 +1,1 @@
+"""The durable record of transactions, decisions and outcomes."""

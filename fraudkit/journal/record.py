@@ -1,0 +1,88 @@
+"""The journal's port and its records: what was seen, what was decided, what was learnt."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Protocol
+
+from msgspec import Struct
+
+__all__ = ["DecisionRecord", "Journal", "OutcomeRecord", "Record"]
+
+
+class DecisionRecord(Struct, frozen=True, kw_only=True, tag="decision"):
+    """A transaction and what was decided about it; no personal data.
+
+    Attributes
+    ----------
+    transaction_id : str
+        The shop's identifier.
+    received_at_ms : int
+        When the transaction was received, UTC epoch milliseconds.
+    event_time_ms : int
+        When the customer made it.
+    amount_minor : int or None
+        In minor units of the reference currency; ``None`` where no rate is known.
+    entities : dict[str, int]
+        Entity name → 64-bit keyed hash of the identifier.
+    request_digest : bytes
+        Keyed digest of the whole transaction, to tell a repeat from a change.
+    features_version : str
+        The hash of the feature set that made ``features``.
+    features : bytes
+        The feature row: little-endian float64.
+    decision : bytes
+        The decision as JSON, the bytes that were answered.
+    """
+
+    transaction_id: str
+    received_at_ms: int
+    event_time_ms: int
+    amount_minor: int | None
+    entities: dict[str, int]
+    request_digest: bytes
+    features_version: str
+    features: bytes
+    decision: bytes
+
+
+class OutcomeRecord(Struct, frozen=True, kw_only=True, tag="outcome"):
+    """An outcome as it was received; ``outcome`` is its JSON."""
+
+    outcome_id: str
+    transaction_id: str
+    received_at_ms: int
+    outcome: bytes
+
+
+Record = DecisionRecord | OutcomeRecord
+"""Anything in a journal."""
+
+
+class Journal(Protocol):
+    """The durable, append-only record. A record is durable when `append` returns."""
+
+    def append(self, record: Record) -> bool:
+        """Write a record.
+
+        Returns ``False``, and writes nothing, where an outcome of the same id is already there.
+        A transaction may be decided more than once; each decision is kept.
+
+        Raises
+        ------
+        fraudkit.errors.JournalError
+            If it cannot be made durable; nothing was written.
+        """
+        ...
+
+    def last_decision(self, transaction_id: str) -> DecisionRecord | None:
+        """Return the newest decision about a transaction, or ``None``."""
+        ...
+
+    def records(self) -> Iterator[Record]:
+        """Yield every record in the order in which it was written."""
+        ...
+
+    def close(self) -> None:
+        """Release files and locks."""
+        ...

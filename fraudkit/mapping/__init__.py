@@ -1,0 +1,1 @@
+"""From a merchant's columns to the vocabulary."""

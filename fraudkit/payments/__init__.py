@@ -1,0 +1,1 @@
+"""Payment methods: the catalogue, eligibility and ranking."""

@@ -1,0 +1,1 @@
+"""Stores of past events behind the port in `fraudkit.features.state`."""

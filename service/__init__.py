@@ -1,0 +1,1 @@
+"""The HTTP service: a thin wrapper of `fraudkit.Engine`."""

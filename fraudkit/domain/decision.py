@@ -34,10 +34,11 @@ class ExpectedCost(Struct, frozen=True, kw_only=True):
     """The expected cost of each action, in minor units of the decision's currency.
 
     An expectation, not an amount: it is real-valued, and negative where a gain is expected.
+    ``challenge`` is ``None`` where the payment cannot be authenticated.
     """
 
     approve: float
-    challenge: float
+    challenge: float | None
     review: float
     decline: float
 

@@ -1,0 +1,319 @@
+"""The command line: thin; every command reads, calls the library, and shows.
+
+An error of ours is one message and exit status 2, never a traceback. ``--json`` prints one JSON
+object for machines on standard output; people's tables and progress are not mixed into it.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Annotated, Any
+
+import msgspec
+import typer
+from rich.console import Console
+from rich.progress import BarColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
+from rich.table import Table
+
+from fraudkit.errors import FraudkitError, InputError
+
+__all__ = ["main"]
+
+app = typer.Typer(
+    help="Fraud scoring, payment-method choice and routing.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+)
+_out = Console()
+_err = Console(stderr=True)
+
+DataFiles = Annotated[
+    list[Path], typer.Option("--data", help="Orders: Parquet, CSV or NDJSON; may be repeated.")
+]
+MappingFile = Annotated[
+    Path | None, typer.Option("--mapping", help="How the file's columns become the vocabulary.")
+]
+AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON object for machines.")]
+
+
+def main() -> None:
+    """Run the command line; an error of ours is shown as one message."""
+    try:
+        app()
+    except FraudkitError as error:
+        _err.print(f"[red]error[/red] [bold]{type(error).__name__}[/bold]", highlight=False)
+        _err.print(str(error), highlight=False, markup=False, soft_wrap=True)
+        sys.exit(2)
+
+
+@app.command()
+def train(
+    data: DataFiles,
+    out: Annotated[Path, typer.Option(help="The bundle's folder.")],
+    mapping: MappingFile = None,
+    until: Annotated[
+        str | None, typer.Option(help="RFC 3339 time; later orders and outcomes are not used.")
+    ] = None,
+    seed: Annotated[int, typer.Option(help="Same seed, same data: same bundle.")] = 0,
+    policy: Annotated[
+        Path | None, typer.Option(help="A policy.toml with your costs; defaults if not given.")
+    ] = None,
+    trained_on: Annotated[str, typer.Option(help="A sentence for the model card.")] = "",
+    as_json: AsJson = False,  # noqa: FBT002 - a command-line flag
+) -> None:
+    """Train, calibrate and measure a model, and write it as a bundle."""
+    from fraudkit.scoring.bundle import write_bundle
+    from fraudkit.scoring.fit import ModelSettings
+    from fraudkit.training import train as train_bundle
+
+    columns, read = _read(data, mapping)
+    _report_errors(read)
+    with _stages(is_quiet=as_json) as show:
+        made = train_bundle(
+            read,
+            columns.rates,
+            until_ms=None if until is None else _time_ms(until, "--until"),
+            policy=None if policy is None else _policy(policy),
+            settings=ModelSettings(seed=seed),
+            trained_on=trained_on,
+            progress=show,
+        )
+    version = write_bundle(out, made.content)
+    if as_json:
+        _print_json({"bundle": version, "folder": str(out), **made.summary})
+        return
+    held_back = made.summary["held_back"]
+    _out.print(f"bundle [bold]{version}[/bold] in {out}", highlight=False)
+    _out.print(
+        f"{made.summary['orders']:,} orders, {made.summary['orders_with_known_label']:,} with a "
+        f"known label, {made.summary['frauds']:,} fraud; {made.summary['features']} features, "
+        f"{made.summary['n_trees']} trees",
+        highlight=False,
+    )
+    _metrics_table(
+        made.metrics,
+        f"Held-back last part: {held_back['orders']:,} orders, "
+        f"{held_back['label_known_share']:.1%} with a known label",
+    )
+
+
+@app.command()
+def score(
+    bundle: Annotated[Path, typer.Option(help="A bundle's folder, or a file that names one.")],
+    data: DataFiles,
+    out: Annotated[Path, typer.Option(help="Parquet file to write.")],
+    history: Annotated[
+        list[Path] | None, typer.Option(help="Earlier orders: fill the windows, are not scored.")
+    ] = None,
+    mapping: MappingFile = None,
+    as_json: AsJson = False,  # noqa: FBT002 - a command-line flag
+) -> None:
+    """Score orders as they would have been scored when they happened."""
+    from fraudkit.decisions.policy import policy_toml
+    from fraudkit.rescoring import score_data
+    from fraudkit.scoring.bundle import load_bundle
+
+    if out.suffix != ".parquet":
+        raise InputError(f"--out must end in .parquet, got {out.name!r}")
+    loaded = load_bundle(bundle)
+    _columns, read = _read(data, mapping)
+    earlier = None if not history else _read(history, mapping)[1]
+    with _stages(is_quiet=as_json) as show:
+        show("scoring")
+        scores = score_data(loaded, read, earlier)
+    metadata = {"fraudkit.bundle": loaded.version, "fraudkit.policy": policy_toml(scores.policy)}
+    scores.frame.write_parquet(out, metadata=metadata)
+    actions = {
+        str(name): count
+        for name, count in scores.frame["action"].drop_nulls().value_counts().rows()
+    }
+    summary = {
+        "bundle": loaded.version,
+        "orders": len(scores.frame),
+        "errors": len(read.errors),
+        "actions": actions,
+        "out": str(out),
+    }
+    if as_json:
+        _print_json(summary)
+        return
+    _report_errors(read)
+    table = Table("action", "orders", "share of scored", title=f"{len(scores.frame):,} orders")
+    for name, count in actions.items():
+        table.add_row(name, f"{count:,}", f"{count / sum(actions.values()):.1%}")
+    _out.print(table)
+    _out.print(f"written to {out}", highlight=False)
+
+
+@app.command()
+def evaluate(
+    scores: Annotated[Path, typer.Option(help="What `fraudkit score` wrote.")],
+    data: DataFiles,
+    mapping: MappingFile = None,
+    policy: Annotated[
+        Path | None, typer.Option(help="A policy.toml with your costs; the scores' own if not.")
+    ] = None,
+    as_of: Annotated[
+        str | None, typer.Option(help="RFC 3339 time; labels known later are not used.")
+    ] = None,
+    as_json: AsJson = False,  # noqa: FBT002 - a command-line flag
+) -> None:
+    """Hold scores against what became known, in rates and in money."""
+    from fraudkit.evaluation import evaluate as evaluate_scores
+    from fraudkit.evaluation import last_known_ms, read_scores
+
+    columns, read = _read(data, mapping)
+    frame, own_policy = read_scores(scores)
+    chosen = own_policy if policy is None else _policy(policy)
+    found = evaluate_scores(
+        frame,
+        read,
+        columns.rates,
+        chosen.costs,
+        as_of_ms=(
+            last_known_ms(read, has_label_column=columns.label_column is not None)
+            if as_of is None
+            else _time_ms(as_of, "--as-of")
+        ),
+    )
+    if as_json:
+        plain = msgspec.to_builtins(found)
+        _print_json(plain | plain.pop("metrics"))
+        return
+    _metrics_table(
+        found.metrics,
+        f"{found.n_label_known:,} of {found.n_scored:,} scored orders with a label known by "
+        f"{datetime.fromtimestamp(found.as_of_ms / 1000, UTC):%Y-%m-%d %H:%M} UTC "
+        f"({found.label_known_share:.1%})",
+    )
+    _calibration_table(found.metrics)
+    cost = found.cost
+    table = Table("decided by", f"cost in minor units of {cost.currency}", "per order",
+                  title=f"Realised cost over {cost.n_orders:,} orders; negative is a gain")  # fmt: skip
+    for name, total in (
+        ("the policy", cost.policy_minor),
+        ("approving all", cost.approve_all_minor),
+        ("declining all", cost.decline_all_minor),
+    ):
+        table.add_row(name, f"{total:,.0f}", f"{total / max(cost.n_orders, 1):,.1f}")
+    _out.print(table)
+
+
+@app.command()
+def simulate(
+    orders: Annotated[int, typer.Option(min=1, help="How many orders.")],
+    seed: Annotated[int, typer.Option(help="Same seed, same shop.")],
+    out: Annotated[Path, typer.Option(help="Folder for the files.")],
+    as_json: AsJson = False,  # noqa: FBT002 - a command-line flag
+) -> None:
+    """Make up a shop by stated rules: orders, outcomes, and a mapping to use them with."""
+    from fraudkit.simulate import simulate as simulate_shop
+    from fraudkit.simulate import write_shop
+
+    with _counting(orders, "orders", is_quiet=as_json) as show:
+        shop = simulate_shop(orders, seed, progress=show)
+    write_shop(shop, out)
+    frauds = sum(kind != "honest" for kind in shop.truth)
+    if as_json:
+        _print_json({"orders": len(shop.transactions), "frauds": frauds, "out": str(out)})
+        return
+    _out.print(
+        f"{len(shop.transactions):,} orders, {frauds:,} of them fraud, "
+        f"{len(shop.outcomes):,} outcomes in {out}; RULES.md states how they were made",
+        highlight=False,
+    )
+
+
+def _read(paths: list[Path], mapping: Path | None) -> tuple[Any, Any]:
+    from fraudkit.mapping import Mapping, read_data
+
+    columns = Mapping.identity() if mapping is None else Mapping.load(mapping)
+    with _counting(None, "reading", is_quiet=not _err.is_terminal) as show:
+        return columns, read_data(paths, columns, progress=lambda done, _total: show(done))
+
+
+def _policy(path: Path) -> Any:
+    from fraudkit.decisions.policy import parse_policy
+
+    try:
+        return parse_policy(path.read_text(encoding="utf-8"), str(path))
+    except (OSError, UnicodeDecodeError) as error:
+        raise InputError(f"{path} must be a readable policy file: {error}") from error
+
+
+def _time_ms(text: str, option: str) -> int:
+    try:
+        moment = msgspec.convert(text, datetime)
+    except msgspec.ValidationError as error:
+        raise InputError(
+            f"{option} must be an RFC 3339 time such as 2026-03-01T00:00:00Z, got {text[:40]!r}"
+        ) from error
+    if moment.tzinfo is None:
+        raise InputError(f"{option} must have an offset, got {text!r}; write {text}Z for UTC")
+    return int(moment.timestamp() * 1000)
+
+
+def _report_errors(read: Any) -> None:
+    if read.ignored_columns:
+        _err.print(f"columns not used: {', '.join(read.ignored_columns)}", highlight=False)
+    if len(read.errors):
+        first = read.errors.row(0, named=True)
+        _err.print(
+            f"[yellow]{len(read.errors):,} of {read.row_count:,} rows are in error[/yellow]; "
+            f"the first, row {first['row']}:",
+            highlight=False,
+        )
+        _err.print(first["error"], highlight=False, markup=False)
+
+
+@contextmanager
+def _stages(*, is_quiet: bool) -> Iterator[Callable[[str], None]]:
+    """Show one stage at a time, with the time it takes, on standard error."""
+    columns = (SpinnerColumn(), TextColumn("{task.description}"), TimeElapsedColumn())
+    with Progress(*columns, console=_err, transient=True, disable=is_quiet) as progress:
+        task = progress.add_task("starting", total=None)
+        yield lambda stage: progress.update(task, description=stage)
+
+
+@contextmanager
+def _counting(total: int | None, what: str, *, is_quiet: bool) -> Iterator[Callable[[int], None]]:
+    columns = (SpinnerColumn(), TextColumn(what), BarColumn(), TimeElapsedColumn())
+    with Progress(*columns, console=_err, transient=True, disable=is_quiet) as progress:
+        task = progress.add_task(what, total=total)
+        yield lambda done: progress.update(task, completed=done)
+
+
+def _metrics_table(metrics: Any, title: str) -> None:
+    table = Table("figure", "value", "over", title=title)
+    honest = metrics.n_orders - metrics.n_frauds
+    table.add_row("AUC", f"{metrics.auc:.4f}", f"{metrics.n_frauds:,} x {honest:,} pairs")
+    table.add_row(
+        "average precision", f"{metrics.average_precision:.4f}", f"{metrics.n_frauds:,} frauds"
+    )
+    for rate, recall in metrics.recall_at_false_positive_rate.items():
+        table.add_row(
+            f"recall at {float(rate):.1%} false positives",
+            f"{recall:.4f}",
+            f"{metrics.n_frauds:,} frauds; rate over {honest:,} honest",
+        )
+    table.add_row("Brier score", f"{metrics.brier_score:.5f}", f"{metrics.n_orders:,} orders")
+    table.add_row("log loss", f"{metrics.log_loss:.5f}", f"{metrics.n_orders:,} orders")
+    _out.print(table)
+
+
+def _calibration_table(metrics: Any) -> None:
+    table = Table("orders", "mean probability", "fraud share", title="Calibration, by tenths")
+    for held in metrics.calibration:
+        table.add_row(
+            f"{held.n_orders:,}", f"{held.mean_probability:.4f}", f"{held.fraud_share:.4f}"
+        )
+    _out.print(table)
+
+
+def _print_json(value: object) -> None:
+    sys.stdout.write(msgspec.json.encode(value).decode() + "\n")

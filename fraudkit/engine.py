@@ -1,0 +1,328 @@
+"""`Engine`: the request path put together.
+
+One order walks one road: read the windows, make the row, score, decide, write the journal,
+append to the windows. Nothing is appended that is not in the journal.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from threading import Lock
+from types import TracebackType
+from typing import Final, Self
+
+import msgspec
+import numpy as np
+
+from fraudkit.decisions.policy import can_be_challenged, parse_policy
+from fraudkit.domain.decision import Decision, InputWarning, Versions
+from fraudkit.domain.decoding import decode_outcome
+from fraudkit.domain.outcome import Outcome, statuses_of
+from fraudkit.domain.payment_choice import PaymentContext, Recommendation
+from fraudkit.domain.transaction import Transaction
+from fraudkit.errors import InputError, InvalidField
+from fraudkit.features.keys import IdentifierHash
+from fraudkit.features.online import OnlineFeatures, OnlineRow
+from fraudkit.features.state import Appended, Event, StateStore, StoreCounters, window_plan
+from fraudkit.features.window import NO_AMOUNT, NO_KEY
+from fraudkit.journal.record import DecisionRecord, Journal, OutcomeRecord, Record
+from fraudkit.payments.catalog import PaymentCatalog
+from fraudkit.payments.ranking import recommend
+from fraudkit.scoring.bundle import Bundle, load_bundle
+from fraudkit.scoring.calibration import probability
+from fraudkit.scoring.reasons import Reasons
+from fraudkit.stores.memory import MemoryStore
+
+__all__ = ["Engine"]
+
+_CLOCK_SKEW_MS_MAX: Final = 5 * 60_000
+_PROCESS_KEY: Final = b"fraudkit: no journal, hashes stay in this process"
+
+
+class Engine:
+    """Scores transactions, learns from outcomes, recommends payment methods.
+
+    Make one with `Engine.open`. Safe to use from several threads: orders are decided one at a
+    time, each seeing all before it.
+
+    Examples
+    --------
+    >>> import fraudkit as fk
+    >>> engine = fk.Engine.open("models/current")
+    >>> transaction = fk.decode_transaction(b'''{
+    ...   "transaction_id": "t1", "event_time": "2026-03-01T12:00:00+01:00",
+    ...   "order": {"amount_minor": 4999, "currency": "EUR"}}''')
+    >>> engine.score(transaction).action in ("approve", "challenge", "review", "decline")
+    True
+    """
+
+    def __init__(
+        self,
+        bundle: Bundle,
+        *,
+        catalog: PaymentCatalog,
+        journal: Journal | None = None,
+        store: StateStore | None = None,
+        hash_key: bytes = _PROCESS_KEY,
+    ) -> None:
+        plan = window_plan(bundle.features)
+        self._bundle = bundle
+        self._catalog = catalog
+        self._journal = journal
+        self._store: StateStore = MemoryStore(plan) if store is None else store
+        self._plan = plan
+        self._policy = parse_policy(bundle.policy_text, "policy.toml")
+        self._hash = IdentifierHash(hash_key)
+        self._features = OnlineFeatures(
+            bundle.features, plan, self._store, bundle.rates, self._hash
+        )
+        self._reasons = Reasons(bundle.features)
+        self._lock = Lock()
+        self.versions = Versions(
+            bundle=bundle.version,
+            features=bundle.features.digest[:16],
+            policy=self._policy.digest[:16],
+        )
+        if self._policy.costs.currency != bundle.rates.reference_currency:
+            raise InputError(
+                f"policy.toml: costs.currency must be the reference currency "
+                f"{bundle.rates.reference_currency}, got {self._policy.costs.currency}"
+            )
+        for record in () if journal is None else journal.records():
+            self._restore(record)
+
+    @classmethod
+    def open(
+        cls,
+        bundle: str | Path,
+        *,
+        journal: Journal | None = None,
+        store: StateStore | None = None,
+        hash_key: bytes | None = None,
+        catalog: PaymentCatalog | None = None,
+    ) -> Engine:
+        """Open a bundle and, with a journal, rebuild the windows from it.
+
+        Parameters
+        ----------
+        bundle : path
+            A bundle's folder, or a file that names one, such as ``models/current``.
+        journal : Journal, optional
+            Where every transaction, decision and outcome is written before it is acknowledged.
+            Without one nothing outlives the process.
+        store : StateStore, optional
+            The windows' store; a `MemoryStore` if none is given.
+        hash_key : bytes, optional
+            The merchant's secret for identifiers, 16 to 64 bytes; needed with a journal.
+        catalog : PaymentCatalog, optional
+            Payment methods; those that come with fraudkit if none is given.
+
+        Raises
+        ------
+        fraudkit.errors.BundleError, fraudkit.errors.JournalError
+            If the bundle must not be used, or the journal cannot.
+        """
+        if journal is not None and hash_key is None:
+            raise InputError("hash_key must be given with a journal: it outlives the process")
+        if hash_key is not None and not 16 <= len(hash_key) <= 64:
+            raise InputError(f"hash_key must be 16 to 64 bytes, got {len(hash_key)}")
+        return cls(
+            load_bundle(Path(bundle)),
+            catalog=PaymentCatalog.default() if catalog is None else catalog,
+            journal=journal,
+            store=store,
+            hash_key=_PROCESS_KEY if hash_key is None else hash_key,
+        )
+
+    def score(self, transaction: Transaction, *, now_ms: int | None = None) -> Decision:
+        """Decide one transaction, and remember it for those that follow.
+
+        A transaction that was decided before gets the decision that stands in the journal; the
+        same id with other content is decided anew, with a warning, and counts once.
+
+        Parameters
+        ----------
+        now_ms : int, optional
+            When it was received, UTC epoch milliseconds. If given, an event time more than five
+            minutes later is refused: it would make every honest order late.
+
+        Raises
+        ------
+        fraudkit.errors.InvalidField
+            If the event time lies in the future.
+        fraudkit.errors.JournalError
+            If it cannot be journalled; then it is not remembered either.
+        """
+        received_at_ms = transaction.event_time_ms if now_ms is None else now_ms
+        if transaction.event_time_ms > received_at_ms + _CLOCK_SKEW_MS_MAX:
+            raise InvalidField(
+                "/event_time",
+                "a time not in the future",
+                transaction.event_time.isoformat(),
+                "check the clock and the offset of the sender",
+            )
+        request = self._hash.digest(msgspec.json.encode(transaction))
+        with self._lock:
+            row = self._features.row(transaction)
+            found = self._store.classify(row.event)
+            earlier = self._earlier(transaction, found)
+            if earlier is not None and earlier.request_digest == request:
+                return msgspec.json.decode(earlier.decision, type=Decision)
+            decision = self._decide(transaction, row, found)
+            if self._journal is not None:
+                self._journal.append(
+                    self._decision_record(transaction, row, decision, request, received_at_ms)
+                )
+            self._store.append(row.event)
+        return decision
+
+    def record(self, outcome: Outcome, *, now_ms: int | None = None) -> bool:
+        """Take in an outcome, once; returns ``False`` where its id was already recorded.
+
+        An outcome may come before its transaction: it waits for it.
+        """
+        received_at_ms = outcome.available_at_ms if now_ms is None else now_ms
+        with self._lock:
+            if self._journal is not None:
+                record = OutcomeRecord(
+                    outcome_id=outcome.outcome_id,
+                    transaction_id=outcome.transaction_id,
+                    received_at_ms=received_at_ms,
+                    outcome=msgspec.json.encode(outcome),
+                )
+                if not self._journal.append(record):
+                    return False
+            self._note(outcome)
+        return True
+
+    def recommend(self, context: PaymentContext, *, now_ms: int | None = None) -> Recommendation:
+        """Return the payment methods to show, ranked, and why the others are left out.
+
+        Parameters
+        ----------
+        now_ms : int, optional
+            The day whose catalogue holds; the catalogue's own day if none is given.
+        """
+        return recommend(context, self._catalog, now_ms=now_ms)
+
+    @property
+    def counters(self) -> StoreCounters:
+        """What the windows' store holds, and what it let go."""
+        return self._store.counters
+
+    def close(self) -> None:
+        """Close the journal."""
+        if self._journal is not None:
+            self._journal.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        self.close()
+
+    def _earlier(self, transaction: Transaction, found: Appended) -> DecisionRecord | None:
+        if self._journal is None or found is not Appended.DUPLICATE:
+            return None
+        return self._journal.last_decision(transaction.transaction_id)
+
+    def _decide(self, transaction: Transaction, row: OnlineRow, found: Appended) -> Decision:
+        raw_score, shapley = self._bundle.scorer.explain(row.values)
+        fraud_probability = probability(self._bundle.calibration.log_odds_of(raw_score))
+        payment = transaction.payment
+        action, cost = self._policy.decide(
+            fraud_probability,
+            row.reference_amount_minor,
+            can_challenge=can_be_challenged(payment.method, payment.card.was_3d_secure_successful),
+        )
+        return Decision(
+            transaction_id=transaction.transaction_id,
+            action=action,
+            fraud_probability=fraud_probability,
+            raw_score=raw_score,
+            reasons=self._reasons.of(row.values, shapley),
+            expected_cost_minor=cost,
+            currency=self._policy.costs.currency,
+            versions=self.versions,
+            warnings=_warnings(found, row),
+            degraded=("rates",) if cost is None else (),
+        )
+
+    def _decision_record(
+        self,
+        transaction: Transaction,
+        row: OnlineRow,
+        decision: Decision,
+        request: bytes,
+        received_at_ms: int,
+    ) -> DecisionRecord:
+        names = self._bundle.features.entity_names
+        return DecisionRecord(
+            transaction_id=transaction.transaction_id,
+            received_at_ms=received_at_ms,
+            event_time_ms=row.event.event_time_ms,
+            amount_minor=row.reference_amount_minor,
+            entities={
+                name: key
+                for name, key in zip(names, row.keys.tolist(), strict=True)
+                if key != NO_KEY
+            },
+            request_digest=request,
+            features_version=self.versions.features,
+            features=row.values.astype("<f8").tobytes(),
+            decision=msgspec.json.encode(decision),
+        )
+
+    def _restore(self, record: Record) -> None:
+        if isinstance(record, OutcomeRecord):
+            self._note(decode_outcome(record.outcome))
+            return
+        names = self._bundle.features.entity_names
+        keys = np.array([record.entities.get(name, NO_KEY) for name in names], np.int64)
+        self._store.append(
+            Event(
+                self._hash.of_transaction_id(record.transaction_id),
+                record.event_time_ms,
+                NO_AMOUNT if record.amount_minor is None else record.amount_minor,
+                keys[self._plan.entity_places],
+            )
+        )
+
+    def _note(self, outcome: Outcome) -> None:
+        event_id = self._hash.of_transaction_id(outcome.transaction_id)
+        for status in statuses_of(outcome):
+            self._store.record(event_id, status, outcome.available_at_ms)
+
+
+def _warnings(found: Appended, row: OnlineRow) -> tuple[InputWarning, ...]:
+    warnings = []
+    if found is Appended.DUPLICATE:
+        warnings.append(
+            InputWarning(
+                code="transaction_repeated",
+                pointer="/transaction_id",
+                text="decided before; it counts once in the windows, as it first came",
+            )
+        )
+    if found is Appended.TOO_LATE:
+        warnings.append(
+            InputWarning(
+                code="event_too_late",
+                pointer="/event_time",
+                text="older than the allowed lateness; it is decided but not remembered",
+            )
+        )
+    if row.reference_amount_minor is None:
+        warnings.append(
+            InputWarning(
+                code="currency_without_rate",
+                pointer="/order/currency",
+                text="the rate table does not list this currency; the amount is unknown",
+            )
+        )
+    return tuple(warnings)

@@ -1,0 +1,103 @@
+"""Vocabulary paths: how to read one from a transaction.
+
+Besides the fields themselves four derived paths can be read: ``event_time_ms``,
+``utc_offset_minutes``, ``order.item_count``, ``X_ms`` for any time ``X``; and, given by the
+caller, `REFERENCE_AMOUNT`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from operator import attrgetter
+from typing import Final, get_type_hints
+
+from msgspec import Struct
+
+from fraudkit.domain.transaction import Transaction, epoch_ms
+from fraudkit.errors import FeatureError
+from fraudkit.features.spec import Value
+
+__all__ = ["REFERENCE_AMOUNT", "field_reader", "fields_reader", "last_part"]
+
+REFERENCE_AMOUNT: Final = "reference_amount_minor"
+"""The order's amount in minor units of the reference currency."""
+
+_PROPERTIES: Final = ("event_time_ms", "utc_offset_minutes")
+_DICTIONARIES: Final = ("custom_inputs", "entities")
+
+
+def last_part(path: str) -> str:
+    """Return the last part of a path.
+
+    Examples
+    --------
+    >>> last_part("billing.country")
+    'country'
+    """
+    return path.rpartition(".")[2]
+
+
+def field_reader(path: str) -> Callable[[Transaction], Value]:
+    """Return the function that reads a path from a transaction; absent is ``None``.
+
+    Raises
+    ------
+    FeatureError
+        If the vocabulary has no such path.
+    """
+    first, _, rest = path.partition(".")
+    if first in _DICTIONARIES and rest:
+        return _entry_reader(first, rest)
+    if path == "order.item_count":
+        return _item_count
+    if path in _PROPERTIES:
+        return attrgetter(path)
+    if _is_field(path):
+        return attrgetter(path)
+    if path.endswith("_ms") and _is_field(path.removesuffix("_ms")):
+        return _time_reader(path.removesuffix("_ms"))
+    raise FeatureError(f"the vocabulary must have the field a feature reads, got {path!r}")
+
+
+def fields_reader(paths: Sequence[str]) -> Callable[[Transaction, int | None], tuple[Value, ...]]:
+    """Return the function that reads several paths at once, given the reference amount."""
+    if REFERENCE_AMOUNT not in paths and all(_is_field(path) for path in paths):
+        if len(paths) == 1:
+            one: Callable[[Transaction], Value] = attrgetter(paths[0])
+            return lambda transaction, _amount: (one(transaction),)
+        several: Callable[[Transaction], tuple[Value, ...]] = attrgetter(*paths)
+        return lambda transaction, _amount: several(transaction)
+    readers = [None if path == REFERENCE_AMOUNT else field_reader(path) for path in paths]
+    return lambda transaction, amount: tuple(
+        amount if reader is None else reader(transaction) for reader in readers
+    )
+
+
+def _is_field(path: str) -> bool:
+    here: type[Struct] = Transaction
+    *parts, last = path.split(".")
+    for part in parts:
+        inner = get_type_hints(here).get(part)
+        if not (isinstance(inner, type) and issubclass(inner, Struct)):
+            return False
+        here = inner
+    return last in here.__struct_fields__
+
+
+def _entry_reader(dictionary: str, key: str) -> Callable[[Transaction], Value]:
+    getter = attrgetter(dictionary)
+    return lambda transaction: getter(transaction).get(key)
+
+
+def _time_reader(path: str) -> Callable[[Transaction], Value]:
+    getter = attrgetter(path)
+
+    def read(transaction: Transaction) -> Value:
+        moment = getter(transaction)
+        return None if moment is None else epoch_ms(moment)
+
+    return read
+
+
+def _item_count(transaction: Transaction) -> Value:
+    return len(transaction.order.items) or None

@@ -1,0 +1,79 @@
+"""The online driver: one transaction in, one float64 row out."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from fraudkit.domain.money import RateTable
+from fraudkit.domain.transaction import Transaction
+from fraudkit.features.fields import fields_reader
+from fraudkit.features.keys import EntityKeys, IdentifierHash
+from fraudkit.features.spec import FeatureSet
+from fraudkit.features.state import Event, StateStore, WindowPlan
+from fraudkit.features.window import NO_AMOUNT
+
+__all__ = ["OnlineFeatures", "OnlineRow"]
+
+
+class OnlineRow(NamedTuple):
+    """A feature row and what else is known of its transaction.
+
+    Attributes
+    ----------
+    values : ndarray of float64, shape (n_features,)
+        The feature row.
+    keys : ndarray of int64, shape (n_entities,)
+        The hash of every entity of the feature set.
+    event : Event
+        What to append to the store once the transaction is decided.
+    reference_amount_minor : int or None
+        ``None`` where the rate table does not know the currency.
+    """
+
+    values: NDArray[np.float64]
+    keys: NDArray[np.int64]
+    event: Event
+    reference_amount_minor: int | None
+
+
+class OnlineFeatures:
+    """Computes feature rows against a store; reads it, never writes it."""
+
+    __slots__ = ("_columns", "_hash", "_keys", "_plan", "_rates", "_store")
+
+    def __init__(
+        self,
+        features: FeatureSet,
+        plan: WindowPlan,
+        store: StateStore,
+        rates: RateTable,
+        identifier_hash: IdentifierHash,
+    ) -> None:
+        self._plan = plan
+        self._store = store
+        self._rates = rates
+        self._hash = identifier_hash
+        self._keys = EntityKeys(features.entities, identifier_hash)
+        self._columns = [
+            (feature.compute, fields_reader(feature.inputs)) for feature in features.order_features
+        ]
+
+    def row(self, transaction: Transaction) -> OnlineRow:
+        """Return the feature row of a transaction, as of its event time."""
+        time_ms = transaction.event_time_ms
+        order = transaction.order
+        amount_minor = self._rates.to_reference_minor(order.amount_minor, order.currency, time_ms)
+        amount = NO_AMOUNT if amount_minor is None else amount_minor
+        plan = self._plan
+        values = np.empty(plan.n_out)
+        values[: plan.first_out] = [
+            compute(*read(transaction, amount_minor)) for compute, read in self._columns
+        ]
+        keys = self._keys.of(transaction)
+        held = keys[plan.entity_places]
+        self._store.read(held, time_ms, amount, values)
+        event_id = self._hash.of_transaction_id(transaction.transaction_id)
+        return OnlineRow(values, keys, Event(event_id, time_ms, amount, held), amount_minor)

@@ -1,0 +1,390 @@
+"""The journal in one SQLite file: the embedded default, for one writing process.
+
+Invariant: a record that `SqliteJournal.append` returned for is in the file, in the order in which
+it was appended, and nothing changes or removes it.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+import sqlite3
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from threading import Lock
+from types import TracebackType
+from typing import Any, Literal, Self
+
+import msgspec
+
+from fraudkit.errors import JournalError, JournalLocked
+from fraudkit.journal.record import DecisionRecord, OutcomeRecord, Record
+
+if sys.platform != "win32":
+    import fcntl
+
+__all__ = ["SCHEMA_VERSION", "SqliteJournal"]
+
+SCHEMA_VERSION = 1
+"""The version of the tables, in the file's ``user_version``."""
+
+_PAGE_RECORDS = 512
+_BUSY_TIMEOUT_S = 1.0
+_SQLITE_OLDEST = (3, 37)  # the first with strict tables
+_FREE_BYTES_MIN = 16 * 1024 * 1024
+_LOG_BYTES_KEPT = 16 * 1024 * 1024
+
+_SCHEMA = f"""
+BEGIN IMMEDIATE;
+CREATE TABLE record (
+    sequence INTEGER PRIMARY KEY,
+    kind TEXT NOT NULL CHECK (kind IN ('decision', 'outcome')),
+    transaction_id TEXT NOT NULL,
+    received_at_ms INTEGER NOT NULL,
+    outcome_id TEXT,
+    outcome BLOB,
+    event_time_ms INTEGER,
+    amount_minor INTEGER,
+    entities TEXT,
+    request_digest BLOB,
+    features_version TEXT,
+    features BLOB,
+    decision BLOB,
+    CHECK ((kind = 'outcome') = (outcome_id IS NOT NULL AND outcome IS NOT NULL)),
+    CHECK ((kind = 'decision') = (decision IS NOT NULL AND features IS NOT NULL))
+) STRICT;
+CREATE INDEX record_by_transaction_id ON record (transaction_id);
+CREATE UNIQUE INDEX record_by_outcome_id ON record (outcome_id) WHERE outcome_id IS NOT NULL;
+CREATE TRIGGER record_is_never_changed BEFORE UPDATE ON record
+    BEGIN SELECT RAISE(ABORT, 'the journal is append-only'); END;
+CREATE TRIGGER record_is_never_removed BEFORE DELETE ON record
+    BEGIN SELECT RAISE(ABORT, 'the journal is append-only'); END;
+PRAGMA user_version = {SCHEMA_VERSION};
+COMMIT;
+"""
+
+_ADD_DECISION = """
+INSERT INTO record (kind, transaction_id, received_at_ms, event_time_ms, amount_minor, entities,
+                    request_digest, features_version, features, decision)
+VALUES ('decision', ?, ?, ?, ?, ?, ?, ?, ?, ?)
+"""
+_ADD_OUTCOME = """
+INSERT INTO record (kind, transaction_id, received_at_ms, outcome_id, outcome)
+VALUES ('outcome', ?, ?, ?, ?)
+ON CONFLICT (outcome_id) WHERE outcome_id IS NOT NULL DO NOTHING
+"""
+_SELECT = """
+SELECT sequence, kind, transaction_id, received_at_ms, outcome_id, outcome, event_time_ms,
+       amount_minor, entities, request_digest, features_version, features, decision
+FROM record
+"""
+_LAST_DECISION = (
+    _SELECT + "WHERE transaction_id = ? AND kind = 'decision' ORDER BY sequence DESC LIMIT 1"
+)
+_PAGE = _SELECT + "WHERE sequence > ? AND sequence <= ? ORDER BY sequence LIMIT ?"
+
+_encode_entities = msgspec.json.Encoder().encode
+_decode_entities = msgspec.json.Decoder(dict[str, int]).decode
+
+
+class SqliteJournal:
+    """A journal in one SQLite file; implements `fraudkit.journal.record.Journal`.
+
+    One process writes at a time: it holds an exclusive lock on ``<path>.lock`` until `close` or
+    its end, however it ends. Where the operating system has no ``fcntl`` (Windows) there is no
+    such lock, and keeping to one writer is up to the operator. Files are created with mode 0600.
+    Methods may be called from several threads.
+
+    Parameters
+    ----------
+    path : str or Path
+        The file; made if it is missing, its directory is not.
+    synchronous : {"NORMAL", "FULL"}
+        What an append survives. Both survive the end of the process, also by ``kill -9``, and
+        both leave a file that is whole. After a power loss or a crash of the operating system,
+        ``"NORMAL"`` may have lost the newest appends; ``"FULL"`` has lost none, and waits for
+        the disk on every append (milliseconds instead of microseconds).
+    read_only : bool
+        Take no lock and write nothing; see `open_readonly`.
+
+    Raises
+    ------
+    fraudkit.errors.JournalLocked
+        If another process, or another journal in this one, is writing the file.
+    fraudkit.errors.JournalError
+        If the file cannot be opened, is no journal, or has another schema version.
+
+    Notes
+    -----
+    An append is one commit to the write-ahead log, so its cost does not grow with the file.
+    Reading goes page by page, so it holds a bounded number of records in memory and never keeps
+    a writer waiting for longer than one page.
+
+    References
+    ----------
+    SQLite, "Write-Ahead Logging", https://sqlite.org/wal.html, section 2; SQLite, "PRAGMA
+    synchronous", https://sqlite.org/pragma.html#pragma_synchronous.
+
+    Examples
+    --------
+    >>> from tempfile import TemporaryDirectory
+    >>> with TemporaryDirectory() as folder, SqliteJournal(f"{folder}/journal.sqlite3") as journal:
+    ...     refund = OutcomeRecord(
+    ...         outcome_id="o-1", transaction_id="t-1", received_at_ms=0, outcome=b"{}"
+    ...     )
+    ...     journal.append(refund), journal.append(refund), list(journal.records()) == [refund]
+    (True, False, True)
+    """
+
+    def __init__(
+        self,
+        path: str | Path,
+        *,
+        synchronous: Literal["NORMAL", "FULL"] = "NORMAL",
+        read_only: bool = False,
+    ) -> None:
+        self.path = Path(path).resolve()
+        self._guard = Lock()
+        self._lock_file: int | None = None
+        try:
+            if not read_only:
+                os.close(_open_private(self.path))
+                self._lock_file = _lock(self.path)
+            self._connection = _connect(self.path, synchronous, read_only=read_only)
+        except BaseException:
+            self._unlock()
+            raise
+
+    @classmethod
+    def open_readonly(cls, path: str | Path) -> SqliteJournal:
+        """Open a journal to read it, also while another process writes it.
+
+        Takes no lock. `append` on it raises `JournalError`.
+        """
+        return cls(path, read_only=True)
+
+    def append(self, record: Record) -> bool:
+        """Write a record; durable when this returns, as ``synchronous`` says.
+
+        Returns ``False``, and writes nothing, where an outcome of the same id is already there.
+
+        Raises
+        ------
+        fraudkit.errors.JournalError
+            If it cannot be made durable (disk full, read only, closed); nothing was written.
+        """
+        try:
+            statement, values = _insertion(record)
+            with self._guard:
+                return self._connection.execute(statement, values).rowcount == 1
+        except (sqlite3.Error, OverflowError, UnicodeEncodeError) as error:
+            raise _wrapped(error, self.path, "written") from error
+
+    def last_decision(self, transaction_id: str) -> DecisionRecord | None:
+        """Return the newest decision about a transaction, or ``None``."""
+        rows = self._rows(_LAST_DECISION, (transaction_id,))
+        return _decision(rows[0], self.path) if rows else None
+
+    def records(self) -> Iterator[Record]:
+        """Yield every record appended before this call, in the order in which it was written."""
+        [(newest,)] = self._rows("SELECT ifnull(max(sequence), 0) FROM record", ())
+        return self._pages(newest)
+
+    def check_writable(self) -> None:
+        """Raise `JournalError` if an append would be refused now; writes nothing.
+
+        It also asks for 16 MiB of free room on the disk, so that it warns before appends fail.
+        """
+        try:
+            with self._guard:
+                self._connection.execute("BEGIN IMMEDIATE")
+                self._connection.execute("ROLLBACK")
+            free_bytes = shutil.disk_usage(self.path.parent).free
+        except (sqlite3.Error, OSError) as error:
+            raise _wrapped(error, self.path, "written") from error
+        if free_bytes < _FREE_BYTES_MIN:
+            raise JournalError(
+                f"The journal {self.path} must have {_FREE_BYTES_MIN:,} free bytes on its disk. "
+                f"Got {free_bytes:,}; make room on it"
+            )
+
+    def close(self) -> None:
+        """Close the file and release the lock; closing twice does nothing."""
+        with self._guard:
+            self._connection.close()
+        self._unlock()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        self.close()
+
+    def _pages(self, newest: int) -> Iterator[Record]:
+        sequence = 0
+        while sequence < newest:
+            rows = self._rows(_PAGE, (sequence, newest, _PAGE_RECORDS))
+            if not rows:
+                return
+            for row in rows:
+                yield _record(row, self.path)
+            sequence = rows[-1][0]
+
+    def _rows(self, statement: str, values: tuple[str | int, ...]) -> list[tuple[Any, ...]]:
+        try:
+            with self._guard:
+                return self._connection.execute(statement, values).fetchall()
+        except (sqlite3.Error, UnicodeEncodeError) as error:
+            raise _wrapped(error, self.path, "read") from error
+
+    def _unlock(self) -> None:
+        if self._lock_file is not None:
+            os.close(self._lock_file)
+            self._lock_file = None
+
+
+def _open_private(path: Path) -> int:
+    try:
+        return os.open(path, os.O_CREAT | os.O_RDWR, 0o600)
+    except OSError as error:
+        raise JournalError(
+            f"The journal's file {path} cannot be opened for writing: {error.strerror}; "
+            "its directory must exist and be writable by this user"
+        ) from error
+
+
+def _lock(path: Path) -> int | None:
+    """Return the open lock file, which holds the number of the process that has it."""
+    if sys.platform == "win32":
+        return None
+    lock_path = path.with_name(path.name + ".lock")
+    lock_file = _open_private(lock_path)
+    try:
+        fcntl.flock(lock_file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError as error:
+        holder = os.pread(lock_file, 20, 0).decode("ascii", "replace").strip()
+        os.close(lock_file)
+        raise JournalLocked(
+            f"The journal {path} must have one writer, and process {holder or '(unknown)'} holds "
+            f"{lock_path}; stop that process, or give this one another journal"
+        ) from error
+    os.truncate(lock_file, 0)
+    os.pwrite(lock_file, f"{os.getpid()}\n".encode(), 0)
+    return lock_file
+
+
+def _connect(path: Path, synchronous: str, *, read_only: bool) -> sqlite3.Connection:
+    if synchronous not in ("NORMAL", "FULL"):
+        raise JournalError(f"synchronous must be 'NORMAL' or 'FULL'. Got {synchronous!r}.")
+    if sqlite3.sqlite_version_info < _SQLITE_OLDEST:
+        raise JournalError(f"SQLite must be 3.37 or later. Got {sqlite3.sqlite_version}.")
+    connection = None
+    try:
+        connection = sqlite3.connect(
+            f"{path.as_uri()}?mode={'ro' if read_only else 'rw'}",
+            uri=True,
+            timeout=_BUSY_TIMEOUT_S,
+            isolation_level=None,
+            check_same_thread=False,
+        )
+        if not read_only:
+            _prepare(connection, synchronous)
+        _check_schema(connection, path)
+    except BaseException as error:
+        if connection is not None:
+            connection.close()
+        if isinstance(error, sqlite3.Error):
+            raise _wrapped(error, path, "opened") from error
+        raise
+    return connection
+
+
+def _prepare(connection: sqlite3.Connection, synchronous: str) -> None:
+    connection.execute("PRAGMA journal_mode = WAL")
+    connection.execute(f"PRAGMA synchronous = {synchronous}")
+    connection.execute(f"PRAGMA journal_size_limit = {_LOG_BYTES_KEPT}")
+    (objects,) = connection.execute("SELECT count(*) FROM sqlite_schema").fetchone()
+    (version,) = connection.execute("PRAGMA user_version").fetchone()
+    if objects == 0 and version == 0:
+        connection.executescript(_SCHEMA)
+
+
+def _check_schema(connection: sqlite3.Connection, path: Path) -> None:
+    (version,) = connection.execute("PRAGMA user_version").fetchone()
+    if version != SCHEMA_VERSION:
+        raise JournalError(
+            f"The journal {path} must have schema version {SCHEMA_VERSION}. Got {version}: it was "
+            "written by another version of fraudkit, or is another program's database"
+        )
+
+
+def _insertion(record: Record) -> tuple[str, tuple[object, ...]]:
+    if isinstance(record, OutcomeRecord):
+        return _ADD_OUTCOME, (
+            record.transaction_id,
+            record.received_at_ms,
+            record.outcome_id,
+            record.outcome,
+        )
+    return _ADD_DECISION, (
+        record.transaction_id,
+        record.received_at_ms,
+        record.event_time_ms,
+        record.amount_minor,
+        _encode_entities(record.entities).decode(),
+        record.request_digest,
+        record.features_version,
+        record.features,
+        record.decision,
+    )
+
+
+def _record(row: tuple[Any, ...], path: Path) -> Record:
+    if row[1] == "decision":
+        return _decision(row, path)
+    return OutcomeRecord(
+        transaction_id=row[2], received_at_ms=row[3], outcome_id=row[4], outcome=row[5]
+    )
+
+
+def _decision(row: tuple[Any, ...], path: Path) -> DecisionRecord:
+    try:
+        entities = _decode_entities(row[8])
+    except msgspec.DecodeError as error:
+        raise _wrapped(error, path, f"read at record {row[0]}") from error
+    return DecisionRecord(
+        transaction_id=row[2],
+        received_at_ms=row[3],
+        event_time_ms=row[6],
+        amount_minor=row[7],
+        entities=entities,
+        request_digest=row[9],
+        features_version=row[10],
+        features=row[11],
+        decision=row[12],
+    )
+
+
+def _wrapped(error: Exception, path: Path, attempt: str) -> JournalError:
+    return JournalError(f"The journal {path} cannot be {attempt}: {error}; {_fix(error)}")
+
+
+def _fix(error: Exception) -> str:
+    code = getattr(error, "sqlite_errorcode", 0) & 0xFF
+    return _FIXES.get(code, "see what SQLite says, and keep a copy of the file before any repair")
+
+
+_FIXES = {
+    sqlite3.SQLITE_FULL: "make room on its disk",
+    sqlite3.SQLITE_READONLY: "it was opened to be read, or its file is not writable",
+    sqlite3.SQLITE_CANTOPEN: "the file must exist and be readable by this user",
+    sqlite3.SQLITE_BUSY: "another program holds it: end that program's transaction",
+    sqlite3.SQLITE_NOTADB: "this file is no journal, or it is damaged: restore it from a copy",
+    sqlite3.SQLITE_CORRUPT: "the file is damaged: restore it from a copy",
+}

@@ -1,0 +1,75 @@
+"""The lines of a basket: checked as online, kept as their number.
+
+Invariant: an order without lines has no count; nothing bought and nothing told look the same.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import msgspec
+import polars as pl
+
+from fraudkit.domain.transaction import Item, refuse_card_numbers
+from fraudkit.errors import CardNumberRefused, InvalidField
+from fraudkit.mapping.checking import Fault, refused
+from fraudkit.mapping.vocabulary import CARD_RANK, Field
+
+__all__ = ["item_counts"]
+
+
+def item_counts(baskets: list[Any], field: Field) -> tuple[pl.Series, list[Fault]]:
+    """Return the number of lines of each basket.
+
+    Parameters
+    ----------
+    baskets : list
+        A row each: ``None``, items, plain lists of objects, or their JSON as text.
+    field : Field
+        ``order.items``.
+
+    Returns
+    -------
+    counts : polars.Series of Int64
+        Null where no lines came.
+    faults : list of Fault
+        Baskets that do not hold, or that hold a card number.
+    """
+    counts: list[int | None] = [None] * len(baskets)
+    faults = []
+    for row, basket in enumerate(baskets):
+        if basket is None:
+            continue
+        try:
+            counts[row] = len(_items(basket, field)) or None
+        except InvalidField as error:
+            rank = CARD_RANK if isinstance(error, CardNumberRefused) else field.rank
+            faults.append(Fault([row], rank, error))
+    return pl.Series(counts, dtype=pl.Int64), faults
+
+
+def _items(basket: Any, field: Field) -> tuple[Item, ...]:
+    if isinstance(basket, str):
+        try:
+            basket = msgspec.json.decode(basket)
+        except msgspec.DecodeError:
+            raise InvalidField(field.pointer, "a JSON array of items", "malformed JSON") from None
+    elif not isinstance(basket, tuple):
+        basket = [_without_nulls(line) for line in basket]
+    error = refused(basket, field.annotation, field.pointer)
+    if error is not None:
+        raise error
+    items: tuple[Item, ...] = msgspec.convert(basket, field.annotation)
+    for index, item in enumerate(items):
+        try:
+            refuse_card_numbers(item)
+        except CardNumberRefused as card:
+            raise CardNumberRefused(f"{field.pointer}/{index}{card.pointer}") from None
+    return items
+
+
+def _without_nulls(line: Any) -> Any:
+    """Tables have no absent values, only nulls."""
+    if not isinstance(line, dict):
+        return line
+    return {name: value for name, value in line.items() if value is not None}

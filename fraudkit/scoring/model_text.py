@@ -1,0 +1,188 @@
+"""Reads LightGBM's text model into arrays; every index is checked before it is used.
+
+Invariant: arrays that leave this module describe trees: each node is reached exactly once from
+its root, every feature and category index is in range. A file that says otherwise is refused.
+"""
+
+from __future__ import annotations
+
+from typing import Final, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from fraudkit.errors import BundleError
+
+__all__ = ["Trees", "parse_model_text"]
+
+CATEGORICAL: Final = 1
+DEFAULT_LEFT: Final = 2
+
+
+class Trees(NamedTuple):
+    """An ensemble as arrays; nodes and leaves of all trees one after another.
+
+    Attributes
+    ----------
+    roots : ndarray of int32, shape (n_trees,)
+        A node, or ``~leaf`` where the tree is a single leaf.
+    feature : ndarray of int32, shape (n_nodes,)
+        Column that is split on.
+    threshold : ndarray of float64, shape (n_nodes,)
+        Go left at or below it; for a category the row of ``category_bounds``.
+    decision : ndarray of uint8, shape (n_nodes,)
+        LightGBM's bits: 1 category, 2 default left, 4 and 8 the kind of missing value.
+    left, right : ndarray of int32, shape (n_nodes,)
+        A node, or ``~leaf``.
+    value : ndarray of float64, shape (n_leaves,)
+        Added to the raw score.
+    category_bounds : ndarray of int64, shape (n_categories + 1,)
+        Where each category's bit set starts in ``category_bits``.
+    category_bits : ndarray of uint32, shape (n_words,)
+        Bit ``c`` set: category ``c`` goes left.
+    """
+
+    roots: NDArray[np.int32]
+    feature: NDArray[np.int32]
+    threshold: NDArray[np.float64]
+    decision: NDArray[np.uint8]
+    left: NDArray[np.int32]
+    right: NDArray[np.int32]
+    value: NDArray[np.float64]
+    category_bounds: NDArray[np.int64]
+    category_bits: NDArray[np.uint32]
+
+
+def parse_model_text(text: str) -> tuple[Trees, tuple[str, ...]]:
+    """Return the trees of a binary LightGBM model and its feature names.
+
+    Raises
+    ------
+    BundleError
+        If the model is not a binary log-odds ensemble of constant-leaf trees, or an index is
+        out of range.
+    """
+    head, *blocks = text.split("\nTree=")
+    header = _fields(head)
+    _check_header(header)
+    names = tuple(header["feature_names"].split(" "))
+    if int(header["max_feature_idx"]) + 1 != len(names):
+        raise BundleError("model.txt: feature_names must be as many as max_feature_idx + 1")
+    parts = [_tree(block, len(names)) for block in blocks]
+    if not parts:
+        raise BundleError("model.txt must hold at least one tree, got none")
+    return _join(parts), names
+
+
+def _fields(block: str) -> dict[str, str]:
+    return dict(line.split("=", 1) for line in block.split("\n") if "=" in line)
+
+
+def _check_header(header: dict[str, str]) -> None:
+    wanted = {"num_class": "1", "num_tree_per_iteration": "1", "objective": "binary sigmoid:1"}
+    for name, value in wanted.items():
+        if header.get(name) != value:
+            raise BundleError(f"model.txt: {name} must be {value!r}, got {header.get(name)!r}")
+    missing = {"feature_names", "max_feature_idx"} - set(header)
+    if missing:
+        raise BundleError(f"model.txt: {min(missing)} must be there, it is missing")
+
+
+def _tree(block: str, n_features: int) -> Trees:
+    number, _, rest = block.partition("\n")
+    fields = _fields(rest.split("\n\n", 1)[0])
+    try:
+        tree = _tree_arrays(fields)
+    except (KeyError, ValueError, OverflowError) as error:
+        raise BundleError(f"model.txt: tree {number[:12]} cannot be read: {error!r}") from error
+    _check_tree(tree, number[:12], n_features)
+    return tree
+
+
+def _tree_arrays(fields: dict[str, str]) -> Trees:
+    if fields.get("is_linear", "0") != "0":
+        raise ValueError("linear trees are not supported")
+    n_leaves, n_categories = int(fields["num_leaves"]), int(fields["num_cat"])
+    value = np.array(fields["leaf_value"].split(), np.float64)
+    if len(value) != n_leaves or n_leaves < 1:
+        raise ValueError(f"{n_leaves} leaves are said, {len(value)} are there")
+    is_leaf = n_leaves == 1
+
+    def column(name: str, dtype: type[np.generic]) -> NDArray[np.generic]:
+        return np.array([] if is_leaf else fields[name].split(), dtype)
+
+    return Trees(
+        roots=np.array([-1 if is_leaf else 0], np.int32),
+        feature=column("split_feature", np.int32),  # type: ignore[arg-type]
+        threshold=column("threshold", np.float64),  # type: ignore[arg-type]
+        decision=column("decision_type", np.uint8),  # type: ignore[arg-type]
+        left=column("left_child", np.int32),  # type: ignore[arg-type]
+        right=column("right_child", np.int32),  # type: ignore[arg-type]
+        value=value,
+        category_bounds=np.array(
+            fields["cat_boundaries"].split() if n_categories else [0], np.int64
+        ),
+        category_bits=np.array(fields["cat_threshold"].split() if n_categories else [], np.uint32),
+    )
+
+
+def _check_tree(tree: Trees, number: str, n_features: int) -> None:
+    n_nodes, n_leaves = len(tree.feature), len(tree.value)
+    lengths = {len(array) for array in (tree.threshold, tree.decision, tree.left, tree.right)}
+    children = np.concatenate([tree.left, tree.right])
+    reached = np.sort(np.concatenate([children, tree.roots]))
+    expected = np.concatenate([np.arange(-n_leaves, 0), np.arange(n_nodes)])
+    nodes = children[: 2 * n_nodes].reshape(2, -1)
+    problems = {
+        "arrays must have one entry a node": lengths - {n_nodes} or n_leaves != n_nodes + 1,
+        "every node and leaf must be reached once": not np.array_equal(reached, expected),
+        "a child must come after its parent": np.any((nodes >= 0) & (nodes <= np.arange(n_nodes))),
+        "a split must be on a known feature": np.any(
+            (tree.feature < 0) | (tree.feature >= n_features)
+        ),
+        "values must be finite": not np.isfinite(tree.value).all()
+        or np.isnan(tree.threshold).any(),
+        "category sets must be in range": _has_bad_categories(tree),
+    }
+    for rule, is_broken in problems.items():
+        if is_broken:
+            raise BundleError(f"model.txt: tree {number}: {rule}; the file is altered or not ours")
+
+
+def _has_bad_categories(tree: Trees) -> bool:
+    bounds = tree.category_bounds
+    if bounds[0] != 0 or np.any(np.diff(bounds) <= 0) or bounds[-1] != len(tree.category_bits):
+        return True
+    used = tree.threshold[(tree.decision & CATEGORICAL) != 0]
+    return bool(np.any((used < 0) | (used >= len(bounds) - 1) | (used != np.floor(used))))
+
+
+def _join(parts: list[Trees]) -> Trees:
+    nodes = np.cumsum([0, *(len(tree.feature) for tree in parts)])
+    leaves = np.cumsum([0, *(len(tree.value) for tree in parts)])
+    sets = np.cumsum([0, *(len(tree.category_bounds) - 1 for tree in parts)])
+    words = np.cumsum([0, *(len(tree.category_bits) for tree in parts)])
+
+    def moved(children: NDArray[np.int32], index: int) -> NDArray[np.int32]:
+        shifted = np.where(children >= 0, children + nodes[index], children - leaves[index])
+        return np.asarray(shifted, np.int32)
+
+    def thresholds(tree: Trees, index: int) -> NDArray[np.float64]:
+        is_category = (tree.decision & CATEGORICAL) != 0
+        return np.where(is_category, tree.threshold + sets[index], tree.threshold)
+
+    each = list(enumerate(parts))
+    return Trees(
+        roots=np.concatenate([moved(tree.roots, index) for index, tree in each]),
+        feature=np.concatenate([tree.feature for tree in parts]),
+        threshold=np.concatenate([thresholds(tree, index) for index, tree in each]),
+        decision=np.concatenate([tree.decision for tree in parts]),
+        left=np.concatenate([moved(tree.left, index) for index, tree in each]),
+        right=np.concatenate([moved(tree.right, index) for index, tree in each]),
+        value=np.concatenate([tree.value for tree in parts]),
+        category_bounds=np.concatenate(
+            [tree.category_bounds[:-1] + words[index] for index, tree in each]
+            + [np.array([words[-1]])]
+        ).astype(np.int64),
+        category_bits=np.concatenate([tree.category_bits for tree in parts]),
+    )

@@ -1,0 +1,160 @@
+"""The embedded store: one process, everything in memory, bounded."""
+
+from __future__ import annotations
+
+from typing import Final
+
+import numpy as np
+from numpy.typing import NDArray
+
+from fraudkit.domain.outcome import Status
+from fraudkit.features.state import Appended, Event, StoreCounters, WindowPlan
+from fraudkit.features.window import FIRST_STATUS, new_scratch
+from fraudkit.stores import event_log
+from fraudkit.stores.event_log import HELD, KEYS, NEWEST_TIME, OLDEST
+
+__all__ = ["MemoryStore"]
+
+DAY_MS: Final = 86_400_000
+
+
+class MemoryStore:
+    """Past events in one process's memory.
+
+    A window's value depends on the events held and the query alone. Events older than the
+    widest window plus the allowed lateness are let go as newer ones come, which changes no
+    value; beyond ``capacity_events`` the earliest arrivals are let go, which may, and is
+    counted.
+
+    Parameters
+    ----------
+    plan : WindowPlan
+        The windows that will be read.
+    capacity_events : int
+        The most events held. Memory is about ``8 * (3 + columns + entities)`` bytes an event
+        plus the tables, and is taken as it is used.
+    allowed_lateness_ms : int
+        How much older than the newest event an event may be and still be taken in.
+    pending_outcomes_max : int
+        How many outcomes may wait for transactions that have not come yet.
+
+    Notes
+    -----
+    Not thread-safe by itself; `fraudkit.Engine` serialises its use. `read` is O(events of the
+    entities in the widest window), at most ``max_events`` each; `append` is O(entities) for an
+    event in order.
+    """
+
+    def __init__(
+        self,
+        plan: WindowPlan,
+        *,
+        capacity_events: int = 1_000_000,
+        allowed_lateness_ms: int = DAY_MS,
+        pending_outcomes_max: int = 100_000,
+    ) -> None:
+        self._plan = plan
+        self._log = event_log.new_event_log(
+            capacity_events, plan.n_columns, len(plan.entity_places)
+        )
+        self._allowed_lateness_ms = allowed_lateness_ms
+        self._retention_ms = plan.window_ms_max + allowed_lateness_ms
+        self._pending_max = pending_outcomes_max
+        self._pending: dict[int, list[tuple[Status, int]]] = {}
+        self._status_column = {
+            status: FIRST_STATUS + index for index, status in enumerate(plan.statuses)
+        }
+        self._scratch = new_scratch(plan.arrays, plan.max_events)
+        self._places = np.zeros(plan.max_events, np.int64)
+        self._counts = dict.fromkeys(
+            ("duplicates", "too_late", "by_age", "by_capacity", "pending", "dropped"), 0
+        )
+
+    @property
+    def counters(self) -> StoreCounters:
+        """What it holds, and what it let go."""
+        state, counts = self._log.state, self._counts
+        return StoreCounters(
+            events=int(state[HELD]),
+            keys=int(state[KEYS]),
+            duplicates=counts["duplicates"],
+            too_late=counts["too_late"],
+            evicted_by_age=counts["by_age"],
+            evicted_by_capacity=counts["by_capacity"],
+            outcomes_pending=counts["pending"],
+            outcomes_dropped=counts["dropped"],
+        )
+
+    def read(
+        self, keys: NDArray[np.int64], time_ms: int, amount: int, out: NDArray[np.float64]
+    ) -> None:
+        """Write the value of every window for a query; see `StateStore.read`."""
+        plan = self._plan
+        event_log.read_windows(
+            self._log,
+            keys,
+            time_ms,
+            amount,
+            plan.max_events,
+            plan.arrays,
+            self._scratch,
+            self._places,
+            out,
+        )
+
+    def classify(self, event: Event) -> Appended:
+        """Return what `append` would do with the event now; changes nothing."""
+        log = self._log
+        if event_log.find(log.place_of_id, event.event_id) >= 0:
+            return Appended.DUPLICATE
+        if event.event_time_ms < log.state[NEWEST_TIME] - self._allowed_lateness_ms:
+            return Appended.TOO_LATE
+        return Appended.ACCEPTED
+
+    def append(self, event: Event) -> Appended:
+        """Take an event in, once."""
+        found = self.classify(event)
+        if found is not Appended.ACCEPTED:
+            self._counts["duplicates" if found is Appended.DUPLICATE else "too_late"] += 1
+            return found
+        log = self._log
+        self._make_room(max(event.event_time_ms, int(log.state[NEWEST_TIME])))
+        event_log.append_event(
+            self._log, event.event_id, event.event_time_ms, event.amount, event.keys
+        )
+        for status, known_at_ms in self._pending.pop(event.event_id, ()):
+            self._counts["pending"] -= 1
+            self.record(event.event_id, status, known_at_ms)
+        return Appended.ACCEPTED
+
+    def record(self, event_id: int, status: Status, known_at_ms: int) -> bool:
+        """Note what became of an event; see `StateStore.record`."""
+        column = self._status_column.get(status)
+        if column is None:
+            return bool(event_log.find(self._log.place_of_id, event_id) >= 0)
+        if event_log.record_status(self._log, event_id, column, known_at_ms):
+            return True
+        if self._counts["pending"] >= self._pending_max:
+            oldest = next(iter(self._pending))
+            lost = len(self._pending.pop(oldest))
+            self._counts["pending"] -= lost
+            self._counts["dropped"] += lost
+        self._pending.setdefault(event_id, []).append((status, known_at_ms))
+        self._counts["pending"] += 1
+        return False
+
+    def _make_room(self, newest_ms: int) -> None:
+        """Let old events go, one at least where the ring is full, and widen the key table."""
+        log = self._log
+        horizon_ms = newest_ms - self._retention_ms
+        while log.state[HELD] and log.rows[log.state[OLDEST], 0] < horizon_ms:
+            event_log.evict_oldest(log)
+            self._counts["by_age"] += 1
+        if log.state[HELD] == len(log.ids):
+            event_log.evict_oldest(log)
+            self._counts["by_capacity"] += 1
+        table = log.newest_of_key
+        if 2 * (log.state[KEYS] + len(self._plan.entity_places)) > len(table):
+            wider = np.zeros((2 * len(table), 2), np.int64)
+            event_log.move_keys(table, wider)
+            self._log = log._replace(newest_of_key=wider)

@@ -1,0 +1,305 @@
+"""Training: a merchant's history in, a bundle out, measured on what it never saw.
+
+Labels are used only once they were known. The model is tuned, calibrated and measured walking
+forward through time; the bundle's own model is then fitted to the whole history with the same
+settings, and calibrated by the forward steps' scores.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from importlib.metadata import version
+from typing import Any, Final, NamedTuple
+
+import msgspec
+import numpy as np
+import polars as pl
+from numpy.typing import NDArray
+
+from fraudkit.decisions.policy import Policy, policy_toml
+from fraudkit.domain.money import RateTable
+from fraudkit.errors import TrainingError
+from fraudkit.features.catalog import CATEGORIES, default_features
+from fraudkit.features.fields import last_part
+from fraudkit.features.offline import feature_rows
+from fraudkit.features.spec import FeatureSet
+from fraudkit.mapping import MappedData
+from fraudkit.scoring.bundle import BundleContent
+from fraudkit.scoring.calibration import Calibration, probability
+from fraudkit.scoring.card import model_card
+from fraudkit.scoring.fit import (
+    ModelSettings,
+    best_tree_count,
+    fit_calibration,
+    fit_model,
+    reference_row,
+)
+from fraudkit.scoring.kernel import TreeScorer
+from fraudkit.scoring.metrics import ScoreMetrics, score_metrics
+from fraudkit.scoring.model_text import parse_model_text
+from fraudkit.scoring.splits import Fold, delayed_time_folds
+
+__all__ = ["Training", "train"]
+
+LEVELS_MAX: Final = 100
+LEVEL_ORDERS_MIN: Final = 20
+
+Progress = Callable[[str], None]
+
+
+class Training(NamedTuple):
+    """What training made.
+
+    Attributes
+    ----------
+    content : BundleContent
+        To be written by `fraudkit.scoring.bundle.write_bundle`.
+    metrics : ScoreMetrics
+        On the held-back last part, of a model that never saw it.
+    summary : dict
+        Counts, times and metrics, as they stand in the bundle.
+    """
+
+    content: BundleContent
+    metrics: ScoreMetrics
+    summary: dict[str, Any]
+
+
+class _Labelled(NamedTuple):
+    """Rows whose label was known at the horizon."""
+
+    rows: NDArray[np.float64]
+    is_fraud: NDArray[np.bool_]
+    event_time_ms: NDArray[np.int64]
+    known_at_ms: NDArray[np.int64]
+
+
+def train(
+    data: MappedData,
+    rates: RateTable,
+    *,
+    until_ms: int | None = None,
+    policy: Policy | None = None,
+    settings: ModelSettings | None = None,
+    trained_on: str = "",
+    progress: Progress = lambda _stage: None,
+) -> Training:
+    """Train, calibrate and measure a model.
+
+    Parameters
+    ----------
+    data : MappedData
+        The history.
+    rates : RateTable
+        Brings amounts into the reference currency.
+    until_ms : int, optional
+        The horizon: orders at or after it are not used, nor what became known then; just after
+        the last order if not given.
+    policy : Policy, optional
+        The default costs in the reference currency if not given.
+    trained_on : str
+        For the model card.
+    progress : callable
+        Called with the name of each stage as it begins.
+
+    Raises
+    ------
+    TrainingError
+        If no honest model can be made from this history.
+    """
+    settings = settings or ModelSettings()
+    frame = data.frame if until_ms is None else data.frame.filter(
+        pl.col("event_time_ms") < until_ms
+    )  # fmt: skip
+    if frame.is_empty():
+        raise TrainingError("training needs orders before --until, got none")
+    horizon_ms = until_ms if until_ms is not None else int(frame["event_time_ms"].max()) + 1  # type: ignore[arg-type]
+    progress("features")
+    labels = _labels(frame, data.labels, horizon_ms)
+    features = _features(frame)
+    rows = feature_rows(frame, features, rates, data.outcomes)
+    features, rows = _without_constants(features, rows)
+    labelled = _labelled(frame, labels, rows)
+    fitted = _walk_forward(labelled, features, settings, progress)
+    policy = policy or Policy(
+        costs=msgspec.structs.replace(Policy().costs, currency=rates.reference_currency)
+    )
+    summary = _summary(frame, labelled, fitted, features, settings, horizon_ms)
+    content = _content(features, fitted, labelled, rates, policy, summary, trained_on)
+    return Training(content, fitted.metrics, summary)
+
+
+class _Fitted(NamedTuple):
+    """What the walk forward gave; ``test_from_ms`` is where the held-back part begins."""
+
+    model_text: str
+    calibration: Calibration
+    metrics: ScoreMetrics
+    n_trees: int
+    test_from_ms: int
+
+
+def _walk_forward(
+    labelled: _Labelled, features: FeatureSet, settings: ModelSettings, progress: Progress
+) -> _Fitted:
+    tuned, held_back = delayed_time_folds(labelled.event_time_ms, labelled.known_at_ms)
+    rows, is_fraud = labelled.rows, labelled.is_fraud
+    progress("number of trees")
+    n_trees = best_tree_count(rows, is_fraud, tuned.train, tuned.test, features, settings)
+    progress("forward steps")
+    first = _step_scores(labelled, tuned, features, settings, n_trees)
+    second = _step_scores(labelled, held_back, features, settings, n_trees)
+    metrics = score_metrics(
+        is_fraud[held_back.test],
+        _probabilities(fit_calibration(first, is_fraud[tuned.test]), second),
+    )
+    progress("final model")
+    later = np.concatenate([tuned.test, held_back.test])
+    return _Fitted(
+        model_text=fit_model(rows, is_fraud, features, settings, n_trees),
+        calibration=fit_calibration(np.concatenate([first, second]), is_fraud[later]),
+        metrics=metrics,
+        n_trees=n_trees,
+        test_from_ms=int(labelled.event_time_ms[held_back.test].min()),
+    )
+
+
+def _step_scores(
+    labelled: _Labelled,
+    fold: Fold,
+    features: FeatureSet,
+    settings: ModelSettings,
+    n_trees: int,
+) -> NDArray[np.float64]:
+    """Return the raw scores of a fold's test part by a model of its training part."""
+    text = fit_model(
+        labelled.rows[fold.train], labelled.is_fraud[fold.train], features, settings, n_trees
+    )
+    trees, _names = parse_model_text(text)
+    scorer = TreeScorer(trees, np.zeros(len(features.names)))
+    return scorer.score_many(labelled.rows[fold.test], n_threads=2)
+
+
+def _probabilities(
+    calibration: Calibration, raw_scores: NDArray[np.float64]
+) -> NDArray[np.float64]:
+    return np.array([probability(x) for x in calibration.log_odds_of_many(raw_scores).tolist()])
+
+
+def _labels(frame: pl.DataFrame, labels: pl.DataFrame, horizon_ms: int) -> pl.DataFrame:
+    """Return each order's label and when it was known; null where it was not by the horizon."""
+    known = labels.filter(pl.col("known_at_ms") < horizon_ms)
+    return frame.select("transaction_id").join(
+        known, on="transaction_id", how="left", maintain_order="left"
+    )
+
+
+def _labelled(frame: pl.DataFrame, labels: pl.DataFrame, rows: NDArray[np.float64]) -> _Labelled:
+    is_known = labels["is_fraud"].is_not_null().to_numpy()
+    if not is_known.any():
+        raise TrainingError(
+            "training needs orders whose label was known before the horizon, got none; "
+            "state [label] or [outcomes] in the mapping"
+        )
+    known = labels.filter(is_known)
+    return _Labelled(
+        rows[is_known],
+        known["is_fraud"].to_numpy(),
+        frame["event_time_ms"].to_numpy()[is_known],
+        known["known_at_ms"].to_numpy(),
+    )
+
+
+def _features(frame: pl.DataFrame) -> FeatureSet:
+    """Return the default features, and those of the shop's own entities and columns."""
+    own = [name for name in frame.columns if name.startswith("custom_inputs.")]
+    categories = [name for name in own if frame[name].dtype == pl.String]
+    fields = {name: field for name, (field, _code) in CATEGORIES.items()}
+    fields |= {f"custom_{last_part(name)}": name for name in categories}
+    return default_features(
+        own_entities=[last_part(name) for name in frame.columns if name.startswith("entities.")],
+        own_numbers=[last_part(name) for name in own if name not in categories],
+        own_categories=[last_part(name) for name in categories],
+        levels={
+            name: _common_values(frame[field])
+            for name, field in fields.items()
+            if field in frame.columns
+        },
+    )
+
+
+def _common_values(column: pl.Series) -> list[str]:
+    counts = column.drop_nulls().cast(pl.String).value_counts(name="orders")
+    common = counts.filter(pl.col("orders") >= LEVEL_ORDERS_MIN).sort(
+        ["orders", column.name], descending=[True, False]
+    )
+    return common[column.name].head(LEVELS_MAX).to_list()
+
+
+def _without_constants(
+    features: FeatureSet, rows: NDArray[np.float64]
+) -> tuple[FeatureSet, NDArray[np.float64]]:
+    """Leave out the features that say nothing in this history."""
+    varies = [_varies(rows[:, column]) for column in range(rows.shape[1])]
+    if not any(varies):
+        raise TrainingError("at least one feature must vary over the history; all are constant")
+    kept = [name for name, does_vary in zip(features.names, varies, strict=True) if does_vary]
+    return features.keep(kept), np.ascontiguousarray(rows[:, varies])
+
+
+def _varies(column: NDArray[np.float64]) -> bool:
+    present = column[~np.isnan(column)]
+    if len(present) in (0, len(column)):
+        return len(present) > 0 and bool((present != present[0]).any())
+    return True
+
+
+def _summary(
+    frame: pl.DataFrame,
+    labelled: _Labelled,
+    fitted: _Fitted,
+    features: FeatureSet,
+    settings: ModelSettings,
+    horizon_ms: int,
+) -> dict[str, Any]:
+    test_orders = int((frame["event_time_ms"] >= fitted.test_from_ms).sum())
+    return {
+        "orders": len(frame),
+        "orders_with_known_label": len(labelled.is_fraud),
+        "frauds": int(labelled.is_fraud.sum()),
+        "first_event_time_ms": int(frame["event_time_ms"].min()),  # type: ignore[arg-type]
+        "horizon_ms": horizon_ms,
+        "features": len(features.names),
+        "n_trees": fitted.n_trees,
+        "settings": msgspec.to_builtins(settings),
+        "held_back": {
+            "from_ms": fitted.test_from_ms,
+            "orders": test_orders,
+            "label_known_share": fitted.metrics.n_orders / test_orders,
+            "metrics": msgspec.to_builtins(fitted.metrics),
+        },
+    }
+
+
+def _content(
+    features: FeatureSet,
+    fitted: _Fitted,
+    labelled: _Labelled,
+    rates: RateTable,
+    policy: Policy,
+    summary: dict[str, Any],
+    trained_on: str,
+) -> BundleContent:
+    packages = ("lightgbm", "numpy", "scikit-learn", "fraudkit")
+    libraries: Mapping[str, str] = {name: version(name) for name in packages}
+    return BundleContent(
+        model_text=fitted.model_text,
+        features=features,
+        calibration=fitted.calibration,
+        reference=reference_row(labelled.rows, labelled.is_fraud, features),
+        rates=rates,
+        policy_text=policy_toml(policy),
+        training=summary,
+        card=model_card(trained_on, features, summary),
+        libraries=dict(libraries),
+    )

@@ -1,0 +1,201 @@
+"""The OpenAPI document, made from the same structs that decode and encode.
+
+Invariant: no schema is written by hand, and every example decodes as what it stands for.
+"""
+
+from __future__ import annotations
+
+import inspect
+import re
+from typing import Any, get_args
+
+import msgspec
+
+from fraudkit.domain.codes import COUNTRIES, CURRENCIES
+from fraudkit.domain.decision import Decision
+from fraudkit.domain.outcome import Outcome, OutcomeBase
+from fraudkit.domain.payment_choice import PaymentContext, Recommendation
+from fraudkit.domain.transaction import Address, Transaction
+from service import examples
+from service.refusals import CODES, ErrorBody
+from service.routes import Alive, OutcomeAccepted, Ready
+
+__all__ = ["openapi_document"]
+
+_REFERENCE = "#/components/schemas/{name}"
+_LONG_LISTS = {"CountryCode": COUNTRIES, "CurrencyCode": CURRENCIES}
+_BASES = {"Shipping": Address, **{kind.__name__: OutcomeBase for kind in get_args(Outcome)}}
+
+_ATTRIBUTES = re.compile(r"\n\nAttributes\n-+\n(.*?)(?=\n\n\w+\n-+\n|\Z)", re.DOTALL)
+_ATTRIBUTE = re.compile(r"^(\w[\w, ]*) : .*((?:\n(?:    .*|(?=\n)))*)", re.MULTILINE)
+_SECTION = re.compile(r"\n\n\w+\n-+\n")
+
+_DECODING_REFUSALS = (400, 408, 413, 415, 422, 500)
+
+
+def openapi_document(version: str, *, needs_key: bool) -> dict[str, Any]:
+    """Return the OpenAPI 3.1 document of the service.
+
+    Parameters
+    ----------
+    version : str
+        The version of fraudkit.
+    needs_key : bool
+        Whether callers must send a key.
+    """
+    kinds: tuple[Any, ...] = (
+        Transaction,
+        Decision,
+        Outcome,
+        OutcomeAccepted,
+        PaymentContext,
+        Recommendation,
+        ErrorBody,
+        Alive,
+        Ready,
+    )
+    schemas, components = msgspec.json.schema_components(kinds, ref_template=_REFERENCE)
+    described = {name: _described(name, schema) for name, schema in components.items()}
+    lists = {name: {"type": "string", "enum": sorted(held)} for name, held in _LONG_LISTS.items()}
+    return {
+        "openapi": "3.1.0",
+        "info": {
+            "title": "fraudkit",
+            "version": version,
+            "description": "Fraud scoring and payment-method choice. An order or outcome that "
+            "was answered with a 2xx is in the journal.",
+        },
+        "paths": _paths(dict(zip(kinds, schemas, strict=True)), needs_key=needs_key),
+        "components": {
+            "schemas": {**_with_references(described), **lists},
+            "securitySchemes": {"key": {"type": "http", "scheme": "bearer"}} if needs_key else {},
+        },
+    }
+
+
+def _paths(schema_of: dict[Any, dict[str, Any]], *, needs_key: bool) -> dict[str, Any]:
+    error = schema_of[ErrorBody]
+    score = _post(
+        "Decide an order",
+        _content(schema_of[Transaction], {"An order paid by card": examples.ORDER}),
+        {"200": _answer("The decision", schema_of[Decision], examples.DECISION)},
+        _refusals(error, (*_DECODING_REFUSALS, 503), needs_key=needs_key),
+    )
+    record = _post(
+        "Tell what became of an order",
+        _content(schema_of[Outcome], examples.OUTCOMES),
+        {
+            "202": _answer(
+                "It is in the journal; an outcome id counts once, so sending again is safe",
+                schema_of[OutcomeAccepted],
+                {"outcome_id": "psp-event-1", "accepted": True, "duplicate": False},
+            )
+        },
+        _refusals(error, (*_DECODING_REFUSALS, 503), needs_key=needs_key),
+    )
+    recommend = _post(
+        "Which payment methods to show, in order",
+        _content(schema_of[PaymentContext], {"A checkout in the Netherlands": examples.CONTEXT}),
+        {"200": _answer("The ranking", schema_of[Recommendation], examples.RECOMMENDATION)},
+        _refusals(error, _DECODING_REFUSALS, needs_key=needs_key),
+    )
+    if needs_key:
+        for operation in (score, record, recommend):
+            operation["security"] = [{"key": []}]
+    ready = schema_of[Ready]
+    return {
+        "/v1/score": {"post": score},
+        "/v1/outcomes": {"post": record},
+        "/v1/payment-methods": {"post": recommend},
+        "/healthz": {"get": _get("Is the process up?", {"200": ("It is", schema_of[Alive])})},
+        "/readyz": {
+            "get": _get(
+                "Can orders be decided?",
+                {"200": ("They can", ready), "503": ("They cannot; `problem` says why", ready)},
+            )
+        },
+    }
+
+
+def _post(
+    summary: str, content: dict[str, Any], answers: dict[str, Any], refusals: dict[str, Any]
+) -> dict[str, Any]:
+    return {
+        "summary": summary,
+        "operationId": summary.lower().replace(",", "").replace(" ", "_"),
+        "requestBody": {"required": True, "content": content},
+        "responses": {**answers, **refusals},
+    }
+
+
+def _get(summary: str, answers: dict[str, tuple[str, dict[str, Any]]]) -> dict[str, Any]:
+    responses = {
+        status: {"description": text, "content": {"application/json": {"schema": schema}}}
+        for status, (text, schema) in answers.items()
+    }
+    operation = summary.lower().strip("?").replace(" ", "_")
+    return {"summary": summary, "operationId": operation, "responses": responses}
+
+
+def _content(schema: dict[str, Any], named: dict[str, Any]) -> dict[str, Any]:
+    shown = {name: {"value": value} for name, value in named.items()}
+    return {"application/json": {"schema": schema, "examples": shown}}
+
+
+def _answer(text: str, schema: dict[str, Any], example: dict[str, Any]) -> dict[str, Any]:
+    return {"description": text, "content": _content(schema, {"Example": example})}
+
+
+def _refusals(
+    schema: dict[str, Any], statuses: tuple[int, ...], *, needs_key: bool
+) -> dict[str, Any]:
+    """Return the error answers: per status, each code with its meaning."""
+    told = sorted({*statuses, 401} if needs_key else statuses)
+    return {
+        str(status): {
+            "description": "; ".join(
+                f"`{code}`: {meaning}"
+                for code, (of_status, meaning) in CODES.items()
+                if of_status == status
+            ),
+            "content": {"application/json": {"schema": schema, "example": examples.ERROR}},
+        }
+        for status in told
+    }
+
+
+def _described(name: str, schema: dict[str, Any]) -> dict[str, Any]:
+    """Move what a numpydoc docstring says of each field to that field."""
+    text = inspect.cleandoc(schema.get("description", ""))
+    base = _BASES.get(name)
+    told = {
+        **({} if base is None else _attributes(inspect.getdoc(base) or "")),
+        **_attributes(text),
+    }
+    fields = {
+        field: {**held, "description": told[field]} if field in told else held
+        for field, held in schema.get("properties", {}).items()
+    }
+    return {**schema, "description": _SECTION.split(text)[0], "properties": fields}
+
+
+def _attributes(docstring: str) -> dict[str, str]:
+    section = _ATTRIBUTES.search(docstring)
+    return {
+        name.strip(): " ".join(text.split()).replace("``", "`")
+        for names, text in _ATTRIBUTE.findall(section.group(1) if section else "")
+        for name in names.split(",")
+    }
+
+
+def _with_references(schema: Any) -> Any:
+    """Replace every copy of the country and currency lists by a reference to one."""
+    if isinstance(schema, list):
+        return [_with_references(held) for held in schema]
+    if not isinstance(schema, dict):
+        return schema
+    for name, held in _LONG_LISTS.items():
+        if set(schema.get("enum", ())) == held:
+            rest = {key: value for key, value in schema.items() if key != "enum"}
+            return {**rest, "$ref": _REFERENCE.format(name=name)}
+    return {key: _with_references(value) for key, value in schema.items()}

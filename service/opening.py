@@ -1,0 +1,103 @@
+"""Opens what one running service holds: the data folder, the hash key, the journal, the engine.
+
+Invariant: the hash key and the journal stay together; without its key a journal is not used,
+because every identity in it would look new.
+"""
+
+from __future__ import annotations
+
+import os
+import secrets
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from msgspec import Struct
+
+from fraudkit.engine import Engine
+from fraudkit.errors import StoreError
+from fraudkit.journal.sqlite import SqliteJournal
+from service.settings import Settings
+
+__all__ = ["HASH_KEY_BYTES", "Opened", "opened"]
+
+HASH_KEY_BYTES = 32
+"""The length of the key of the identity hashes."""
+
+
+class Opened(Struct, frozen=True):
+    """An engine that has its history, and the journal it writes."""
+
+    engine: Engine
+    journal: SqliteJournal
+
+
+@contextmanager
+def opened(settings: Settings) -> Iterator[Opened]:
+    """Hold an engine and its journal open.
+
+    Opening reads the whole journal once to rebuild the windows.
+
+    Raises
+    ------
+    fraudkit.errors.JournalLocked
+        If another process serves from this data folder.
+    fraudkit.errors.StoreError
+        If the data folder, the key or the journal cannot be used.
+    fraudkit.errors.BundleError
+        If the bundle must not be used.
+    """
+    folder = Path(settings.data_dir)
+    _make_private(folder)
+    with SqliteJournal(folder / "journal.sqlite3") as journal:
+        hash_key = _hash_key(folder / "hash.key", journal)
+        engine = Engine.open(settings.bundle, journal=journal, hash_key=hash_key)
+        try:
+            yield Opened(engine, journal)
+        finally:
+            engine.close()
+
+
+def _make_private(folder: Path) -> None:
+    try:
+        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+    except OSError as error:
+        raise StoreError(
+            f"The data folder {folder} cannot be made: {error.strerror}; set FRAUDKIT_DATA_DIR "
+            "to a folder that this user may write"
+        ) from error
+
+
+def _hash_key(path: Path, journal: SqliteJournal) -> bytes:
+    """Return the key; make it at the first start, when the journal is empty."""
+    if not path.exists():
+        if next(journal.records(), None) is not None:
+            raise StoreError(
+                f"The hash key {path} is missing, and {journal.path} was written with it; put "
+                "the key back, or start with an empty data folder"
+            )
+        _write_durably(path, secrets.token_bytes(HASH_KEY_BYTES))
+    try:
+        key = path.read_bytes()
+    except OSError as error:
+        raise StoreError(f"The hash key {path} cannot be read: {error.strerror}") from error
+    if len(key) != HASH_KEY_BYTES:
+        raise StoreError(
+            f"The hash key {path} must hold {HASH_KEY_BYTES} bytes. Got {len(key)}; "
+            "put the key back"
+        )
+    return key
+
+
+def _write_durably(path: Path, content: bytes) -> None:
+    """Write a new file of mode 0600 so that it is there whole or not at all."""
+    draft = path.with_name(path.name + ".new")
+    draft.unlink(missing_ok=True)
+    try:
+        with os.fdopen(os.open(draft, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600), "wb") as file:
+            file.write(content)
+            file.flush()
+            os.fsync(file.fileno())
+        draft.replace(path)
+    except OSError as error:
+        raise StoreError(f"The hash key {path} cannot be written: {error.strerror}") from error

@@ -1,0 +1,172 @@
+"""From errors to answers: the status, a stable code, and where and how to put it right.
+
+Invariant: an answer never holds a traceback, a key or a full card number.
+"""
+
+from __future__ import annotations
+
+import msgspec
+from msgspec import Struct
+
+from fraudkit.domain.decoding import BODY_BYTES_MAX
+from fraudkit.errors import (
+    CardNumberRefused,
+    FraudkitError,
+    InputError,
+    InvalidField,
+    StoreError,
+)
+
+__all__ = [
+    "CODES",
+    "Answer",
+    "ErrorBody",
+    "ErrorDetail",
+    "internal_error",
+    "refusal",
+    "refusal_of",
+    "refusal_of_status",
+]
+
+CODES: dict[str, tuple[int, str]] = {
+    "malformed_json": (400, "The body is not JSON in UTF-8"),
+    "unauthorized": (401, "The key is missing or wrong"),
+    "not_found": (404, "There is nothing at this path"),
+    "method_not_allowed": (405, "The path is there, the method is not"),
+    "body_timeout": (408, "The body did not arrive in time"),
+    "body_too_large": (413, f"The body is longer than {BODY_BYTES_MAX:,} bytes"),
+    "unsupported_media_type": (415, "The body is declared as something other than plain JSON"),
+    "invalid_field": (422, "One field does not hold; `pointer` says which"),
+    "card_number_refused": (422, "A string looks like a full card number; none is ever taken in"),
+    "request_refused": (400, "The request cannot be served as it is"),
+    "internal_error": (500, "A fault of the service; nothing of it is told"),
+    "store_unavailable": (503, "The journal cannot be written; nothing was recorded, send again"),
+}
+"""Error code → HTTP status and meaning."""
+
+
+class ErrorDetail(Struct, frozen=True, kw_only=True):
+    """What was wrong with a request.
+
+    Attributes
+    ----------
+    code : str
+        Stable; match on this.
+    pointer : str
+        JSON pointer (RFC 6901) into the body; ``""`` is the whole request.
+    expected, received : str
+        What must hold, and what came.
+    hint : str
+        The likely fix, or ``""``.
+    message : str
+        All of it in one sentence, for a person.
+    """
+
+    code: str
+    pointer: str
+    expected: str
+    received: str
+    hint: str
+    message: str
+
+
+class ErrorBody(Struct, frozen=True):
+    """The body of every answer that is not a success."""
+
+    error: ErrorDetail
+
+
+class Answer(Struct, frozen=True):
+    """An HTTP answer: the status, the JSON of the body, and headers beyond the content type."""
+
+    status: int
+    body: bytes
+    headers: tuple[tuple[bytes, bytes], ...] = ()
+
+
+def refusal(
+    code: str,
+    expected: str,
+    received: str,
+    hint: str = "",
+    *,
+    pointer: str = "",
+    message: str = "",
+) -> Answer:
+    """Return the answer to a request that ends here.
+
+    Parameters
+    ----------
+    code : str
+        One of `CODES`.
+    expected, received, hint, pointer, message : str
+        As in `ErrorDetail`; the message is made of the others where it is empty.
+    """
+    written = f"Expected {expected}, got {received}" + (f"; {hint}" if hint else "")
+    detail = ErrorDetail(
+        code=code,
+        pointer=pointer,
+        expected=expected,
+        received=received,
+        hint=hint,
+        message=message or written,
+    )
+    headers = ((b"www-authenticate", b"Bearer"),) if code == "unauthorized" else ()
+    return Answer(CODES[code][0], msgspec.json.encode(ErrorBody(detail)), headers)
+
+
+def refusal_of(error: FraudkitError, body: bytes) -> Answer:
+    """Return the answer to an error that a body led to."""
+    if isinstance(error, InvalidField):
+        return refusal(
+            _code_of(error, body),
+            error.expected,
+            error.received,
+            error.hint,
+            pointer=error.pointer,
+            message=str(error),
+        )
+    if isinstance(error, StoreError):
+        return refusal(
+            "store_unavailable",
+            "a journal that can be written",
+            "a failed write",
+            "nothing was recorded; send the request again, and see /readyz",
+        )
+    if isinstance(error, InputError):
+        return refusal(
+            "invalid_field", "a request that can be served", "another", message=str(error)
+        )
+    return internal_error()
+
+
+def internal_error() -> Answer:
+    """Return the answer to a fault of the service."""
+    return refusal("internal_error", "an answer", "a fault of the service", "see its log")
+
+
+def refusal_of_status(status: int) -> Answer:
+    """Return the answer for a status that the framework chose."""
+    if status == 404:
+        return refusal("not_found", "a path of this service", "another path", "see /docs")
+    if status == 405:
+        return refusal("method_not_allowed", "a method of this path", "another one", "see /docs")
+    if status >= 500:
+        return internal_error()
+    return refusal("request_refused", "a request that can be served", "another", "see /docs")
+
+
+def _code_of(error: InvalidField, body: bytes) -> str:
+    if isinstance(error, CardNumberRefused):
+        return "card_number_refused"
+    if error.pointer == "" and not _is_json(body):
+        return "malformed_json"
+    return "invalid_field"
+
+
+def _is_json(body: bytes) -> bool:
+    try:
+        msgspec.json.decode(body)
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+        return False
+    return True

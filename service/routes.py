@@ -1,0 +1,266 @@
+"""The routes: bytes in, the engine's answer out, byte for byte.
+
+Invariant: an order or outcome that got a 2xx is in the journal, and one that did not is not.
+Every POST runs on the event loop from its first byte to its answer: the engine takes a fraction
+of a millisecond, less than handing it to a thread would.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import hmac
+import logging
+import time
+import traceback
+from collections.abc import Callable, Iterable
+
+import msgspec
+from msgspec import Struct
+from starlette.types import Receive, Scope, Send
+
+from fraudkit.domain.decision import Versions
+from fraudkit.domain.decoding import (
+    BODY_BYTES_MAX,
+    decode_outcome,
+    decode_payment_context,
+    decode_transaction,
+)
+from fraudkit.engine import Engine
+from fraudkit.errors import FraudkitError, JournalError
+from fraudkit.journal.sqlite import SqliteJournal
+from service.refusals import Answer, internal_error, refusal, refusal_of
+
+__all__ = [
+    "BODY_SECONDS_MAX",
+    "Alive",
+    "Endpoint",
+    "OutcomeAccepted",
+    "Ready",
+    "readiness",
+    "recommend",
+    "record",
+    "score",
+]
+
+BODY_SECONDS_MAX = 10
+"""How long a body may take to arrive, in seconds."""
+
+_log = logging.getLogger("service")
+_encode = msgspec.json.Encoder().encode
+_JSON = (b"content-type", b"application/json")
+
+Headers = Iterable[tuple[bytes, bytes]]
+
+
+class OutcomeAccepted(Struct, frozen=True, kw_only=True):
+    """The outcome is in the journal; ``duplicate`` where it already was."""
+
+    outcome_id: str
+    accepted: bool
+    duplicate: bool
+
+
+class Alive(Struct, frozen=True, kw_only=True):
+    """The process is up."""
+
+    alive: bool = True
+
+
+class Ready(Struct, frozen=True, kw_only=True):
+    """Whether orders can be decided.
+
+    Attributes
+    ----------
+    ready : bool
+        Whether all of the following hold.
+    bundle_loaded, windows_rebuilt : bool
+        The bundle passed its checks; the journal was replayed into the windows.
+    journal_writable : bool or None
+        An append would be taken now; ``None`` where there is no journal.
+    problem : str or None
+        What to put right.
+    versions : Versions
+        What decides.
+    """
+
+    ready: bool
+    bundle_loaded: bool
+    windows_rebuilt: bool
+    journal_writable: bool | None
+    problem: str | None
+    versions: Versions
+
+
+class Endpoint:
+    """A POST route as a bare ASGI application: admits, reads, answers, and never raises.
+
+    Parameters
+    ----------
+    answer : callable
+        From the bytes of the body and the time of receipt (epoch milliseconds) to the answer.
+    api_key : str or None
+        What callers must send as ``Authorization: Bearer``.
+    """
+
+    def __init__(self, answer: Callable[[bytes, int], Answer], api_key: str | None) -> None:
+        self._answer = answer
+        self._authorization = None if api_key is None else f"Bearer {api_key}".encode("ascii")
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Serve one request; a client that leaves before its body is whole gets no answer."""
+        answer = self._admit(scope["headers"])
+        if answer is None:
+            body = await _read(receive)
+            if body is None:
+                return
+            answer = self._answered(body) if isinstance(body, bytes) else body
+        headers = [_JSON, (b"content-length", b"%d" % len(answer.body)), *answer.headers]
+        await send({"type": "http.response.start", "status": answer.status, "headers": headers})
+        await send({"type": "http.response.body", "body": answer.body})
+
+    def _admit(self, headers: Headers) -> Answer | None:
+        given = dict(headers)
+        if self._authorization is not None and not hmac.compare_digest(
+            given.get(b"authorization", b""), self._authorization
+        ):
+            return refusal(
+                "unauthorized",
+                "the service's key",
+                "another or none",
+                "send the header 'Authorization: Bearer KEY'",
+            )
+        return _refused_media_type(given) or _refused_length(given)
+
+    def _answered(self, body: bytes) -> Answer:
+        try:
+            return self._answer(body, time.time_ns() // 1_000_000)
+        except FraudkitError as error:
+            answer = refusal_of(error, body)
+            if answer.status >= 500:
+                _log.error("%s: %s", type(error).__name__, error)
+            return answer
+        except Exception as error:  # noqa: BLE001 - the last guard: one bad order stops no other
+            # The message may quote the order, so the log gets the place and the kind only.
+            place = "".join(traceback.format_tb(error.__traceback__))
+            _log.error("A fault of the service, %s at:\n%s", type(error).__name__, place)
+            return internal_error()
+
+
+def score(engine: Engine) -> Callable[[bytes, int], Answer]:
+    """Return the answer of ``POST /v1/score``: the engine's decision as JSON."""
+
+    def answer(body: bytes, now_ms: int) -> Answer:
+        return Answer(200, _encode(engine.score(decode_transaction(body), now_ms=now_ms)))
+
+    return answer
+
+
+def record(engine: Engine) -> Callable[[bytes, int], Answer]:
+    """Return the answer of ``POST /v1/outcomes``."""
+
+    def answer(body: bytes, now_ms: int) -> Answer:
+        outcome = decode_outcome(body)
+        is_new = engine.record(outcome, now_ms=now_ms)
+        accepted = OutcomeAccepted(
+            outcome_id=outcome.outcome_id, accepted=True, duplicate=not is_new
+        )
+        return Answer(202, _encode(accepted))
+
+    return answer
+
+
+def recommend(engine: Engine) -> Callable[[bytes, int], Answer]:
+    """Return the answer of ``POST /v1/payment-methods``: the engine's recommendation as JSON."""
+
+    def answer(body: bytes, now_ms: int) -> Answer:
+        return Answer(200, _encode(engine.recommend(decode_payment_context(body), now_ms=now_ms)))
+
+    return answer
+
+
+def readiness(engine: Engine, journal: SqliteJournal | None) -> Ready:
+    """Return the body of ``GET /readyz``.
+
+    There is no engine before its bundle is loaded and its windows are rebuilt, so those hold
+    whenever this is asked.
+    """
+    problem = None
+    try:
+        if journal is not None:
+            journal.check_writable()
+    except JournalError as error:
+        problem = str(error)
+    return Ready(
+        ready=problem is None,
+        bundle_loaded=True,
+        windows_rebuilt=True,
+        journal_writable=None if journal is None else problem is None,
+        problem=problem,
+        versions=engine.versions,
+    )
+
+
+def _refused_media_type(given: dict[bytes, bytes]) -> Answer | None:
+    content_type = given.get(b"content-type")
+    if content_type is not None:
+        kind, _, parameters = content_type.lower().partition(b";")
+        charset = parameters.strip().removeprefix(b"charset=").strip(b'"')
+        if kind.strip() != b"application/json" or charset not in (b"", b"utf-8"):
+            return refusal(
+                "unsupported_media_type",
+                "content-type application/json in UTF-8",
+                "another content-type",
+                "send the header 'content-type: application/json'",
+            )
+    if given.get(b"content-encoding", b"identity").lower() != b"identity":
+        return refusal(
+            "unsupported_media_type",
+            "a body that is not compressed",
+            "a content-encoding",
+            "send the JSON as it is",
+        )
+    return None
+
+
+def _refused_length(given: dict[bytes, bytes]) -> Answer | None:
+    declared = given.get(b"content-length", b"0")
+    if declared.isdigit() and int(declared) > BODY_BYTES_MAX:
+        return _too_large()
+    return None
+
+
+async def _read(receive: Receive) -> bytes | Answer | None:
+    """Return the whole body, a refusal, or ``None`` where the client left."""
+    message = await receive()
+    if message["type"] == "http.request" and not message.get("more_body", False):
+        body: bytes = message.get("body", b"")
+        return body if len(body) <= BODY_BYTES_MAX else _too_large()
+    if message["type"] == "http.disconnect":
+        return None
+    try:
+        async with asyncio.timeout(BODY_SECONDS_MAX):
+            return await _read_on(receive, bytearray(message.get("body", b"")))
+    except TimeoutError:
+        return refusal(
+            "body_timeout", f"the whole body within {BODY_SECONDS_MAX} seconds", "a part of it"
+        )
+
+
+async def _read_on(receive: Receive, body: bytearray) -> bytes | Answer | None:
+    while len(body) <= BODY_BYTES_MAX:
+        message = await receive()
+        if message["type"] == "http.disconnect":
+            return None
+        body += message.get("body", b"")
+        if not message.get("more_body", False):
+            return bytes(body) if len(body) <= BODY_BYTES_MAX else _too_large()
+    return _too_large()
+
+
+def _too_large() -> Answer:
+    return refusal(
+        "body_too_large",
+        f"at most {BODY_BYTES_MAX:,} bytes",
+        "a longer body",
+        "send one order or outcome in a request",
+    )

@@ -1,0 +1,141 @@
+"""The service's settings, from environment variables.
+
+Invariant: settings that exist are fit to serve; what does not hold is refused by name.
+"""
+
+from __future__ import annotations
+
+import difflib
+import ipaddress
+from collections.abc import Mapping
+from typing import Annotated
+
+import msgspec
+from msgspec import Meta, Struct
+
+from fraudkit.errors import InputError
+
+__all__ = ["Settings"]
+
+_PREFIX = "FRAUDKIT_"
+_API_KEY_CHARACTERS_MIN = 16
+
+
+class Settings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Where the service finds its files, where it listens and who may call it.
+
+    Each field is read from the environment variable of its name in upper case after
+    ``FRAUDKIT_``. The API key never appears in the text form.
+
+    Raises
+    ------
+    fraudkit.errors.InputError
+        If the host is reachable from other machines and there is no key, or the key is weak.
+
+    Examples
+    --------
+    >>> Settings.from_environment({"FRAUDKIT_PORT": "9000"}).port
+    9000
+    >>> Settings.from_environment({"FRAUDKIT_PROT": "9000"})
+    Traceback (most recent call last):
+    ...
+    fraudkit.errors.InputError: FRAUDKIT_PROT is no setting; did you mean FRAUDKIT_PORT?
+    """
+
+    bundle: Annotated[
+        str, Meta(min_length=1, description="The folder of the bundle that decides")
+    ] = "models/current"
+    data_dir: Annotated[
+        str,
+        Meta(
+            min_length=1,
+            description="The folder of `journal.sqlite3` and `hash.key`; made if it is missing",
+        ),
+    ] = "data"
+    host: Annotated[
+        str, Meta(min_length=1, description="The address to listen on; a loopback one needs no key")
+    ] = "127.0.0.1"
+    port: Annotated[
+        int, Meta(ge=0, le=65535, description="The port to listen on; 0 lets the system choose")
+    ] = 8000
+    api_key: (
+        Annotated[
+            str,
+            Meta(
+                min_length=_API_KEY_CHARACTERS_MIN,
+                pattern="^[!-~]*$",
+                description=(
+                    "What callers send as `Authorization: Bearer KEY`; at least "
+                    f"{_API_KEY_CHARACTERS_MIN} visible ASCII characters"
+                ),
+            ),
+        ]
+        | None
+    ) = None
+
+    def __post_init__(self) -> None:
+        if self.api_key is None and not self.is_loopback:
+            raise InputError(
+                f"FRAUDKIT_API_KEY must be set where other machines can call. Got FRAUDKIT_HOST="
+                f"{self.host} without a key; set a key, or listen on 127.0.0.1"
+            )
+
+    def __repr__(self) -> str:
+        key = "None" if self.api_key is None else "'…'"
+        return (
+            f"Settings(bundle={self.bundle!r}, data_dir={self.data_dir!r}, host={self.host!r}, "
+            f"port={self.port}, api_key={key})"
+        )
+
+    @property
+    def is_loopback(self) -> bool:
+        """Whether only this machine can reach the address."""
+        try:
+            return ipaddress.ip_address(self.host).is_loopback
+        except ValueError:
+            return self.host == "localhost"
+
+    @classmethod
+    def from_environment(cls, environ: Mapping[str, str]) -> Settings:
+        """Return the settings that environment variables say.
+
+        Raises
+        ------
+        fraudkit.errors.InputError
+            If a value does not hold, if a variable in ``FRAUDKIT_*`` is unknown, or if
+            ``WEB_CONCURRENCY`` asks for more than one process.
+        """
+        _refuse_several_processes(environ)
+        known = {f"{_PREFIX}{name.upper()}": name for name in cls.__struct_fields__}
+        given = {name: value for name, value in environ.items() if name.startswith(_PREFIX)}
+        for name in given.keys() - known.keys():
+            raise InputError(f"{name} is no setting; {_suggestion(name, list(known))}")
+        values = {known[name]: value for name, value in given.items()}
+        try:
+            return msgspec.convert(values, cls, strict=False)
+        except msgspec.ValidationError as error:
+            if isinstance(error.__cause__, InputError):
+                raise error.__cause__ from None
+            raise InputError(_explained(str(error))) from None
+
+
+def _refuse_several_processes(environ: Mapping[str, str]) -> None:
+    asked = environ.get("WEB_CONCURRENCY", "1")
+    if asked not in ("", "0", "1"):
+        raise InputError(
+            f"WEB_CONCURRENCY must be 1. Got {asked!r}: the windows and the journal belong to one "
+            "process, so a second one would decide without half of the history; unset it"
+        )
+
+
+def _suggestion(name: str, known: list[str]) -> str:
+    fields = [variable.removeprefix(_PREFIX) for variable in known]
+    close = difflib.get_close_matches(name.removeprefix(_PREFIX), fields, n=1, cutoff=0.6)
+    return f"did you mean {_PREFIX}{close[0]}?" if close else f"known: {', '.join(known)}"
+
+
+def _explained(message: str) -> str:
+    """Say what does not hold, and never the value: it may be the key."""
+    expectation, _, path = message.partition(" - at `$.")
+    expectation = expectation.split(", got ")[0].removeprefix("Expected ").replace("`", "")
+    return f"{_PREFIX}{path.rstrip('`').upper()} must be {expectation}"

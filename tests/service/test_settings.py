@@ -1,0 +1,98 @@
+"""Settings: what is not fit to serve is refused by name."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import msgspec
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from fraudkit.errors import InputError
+from service.settings import Settings
+
+KEY = "0123456789abcdef"
+PAGE = Path(__file__).parents[2] / "docs" / "service.md"
+
+
+def test_without_variables_it_serves_the_current_bundle_to_this_machine() -> None:
+    settings = Settings.from_environment({"HOME": "/root", "PATH": "/bin"})
+    assert settings == Settings()
+    assert (settings.bundle, settings.data_dir) == ("models/current", "data")
+    assert (settings.host, settings.port, settings.api_key) == ("127.0.0.1", 8000, None)
+
+
+def test_every_field_has_its_variable() -> None:
+    settings = Settings.from_environment(
+        {
+            "FRAUDKIT_BUNDLE": "b",
+            "FRAUDKIT_DATA_DIR": "d",
+            "FRAUDKIT_HOST": "0.0.0.0",  # noqa: S104 - what is tested
+            "FRAUDKIT_PORT": "0",
+            "FRAUDKIT_API_KEY": KEY,
+        }
+    )
+    assert msgspec.structs.astuple(settings) == ("b", "d", "0.0.0.0", 0, KEY)  # noqa: S104 - as above
+
+
+@pytest.mark.parametrize("host", ["127.0.0.1", "127.8.9.1", "::1", "localhost"])
+def test_loopback_needs_no_key(host: str) -> None:
+    assert Settings(host=host).is_loopback
+
+
+@pytest.mark.parametrize("host", ["0.0.0.0", "::", "192.0.2.1", "shop.example", ""])  # noqa: S104
+def test_beyond_loopback_needs_a_key(host: str) -> None:
+    with pytest.raises(InputError, match=r"FRAUDKIT_API_KEY must be set"):
+        Settings(host=host)
+    with pytest.raises(InputError, match=r"FRAUDKIT_(API_KEY must be set|HOST must be)"):
+        Settings.from_environment({"FRAUDKIT_HOST": host})
+    assert Settings(host=host, api_key=KEY).api_key == KEY
+
+
+@pytest.mark.parametrize(
+    ("variable", "value", "said"),
+    [
+        ("FRAUDKIT_PROT", "1", "FRAUDKIT_PROT is no setting; did you mean FRAUDKIT_PORT?"),
+        ("FRAUDKIT_APIKEY", KEY, "FRAUDKIT_APIKEY is no setting; did you mean FRAUDKIT_API_KEY?"),
+        ("FRAUDKIT_X", "1", "FRAUDKIT_X is no setting; known: FRAUDKIT_BUNDLE, "),
+        ("FRAUDKIT_PORT", "http", "FRAUDKIT_PORT must be int"),
+        ("FRAUDKIT_PORT", "65536", "FRAUDKIT_PORT must be int <= 65535"),
+        ("FRAUDKIT_PORT", "-1", "FRAUDKIT_PORT must be int >= 0"),
+        ("FRAUDKIT_BUNDLE", "", "FRAUDKIT_BUNDLE must be str of length >= 1"),
+        ("FRAUDKIT_API_KEY", "", "FRAUDKIT_API_KEY must be str of length >= 16"),
+        ("FRAUDKIT_API_KEY", "a key with spaces in it", "FRAUDKIT_API_KEY must be str matching"),
+        ("WEB_CONCURRENCY", "4", "WEB_CONCURRENCY must be 1. Got '4'"),
+    ],
+)
+def test_what_does_not_hold_is_named(variable: str, value: str, said: str) -> None:
+    with pytest.raises(InputError) as caught:
+        Settings.from_environment({variable: value})
+    assert str(caught.value).startswith(said)
+
+
+@given(st.text(st.characters(min_codepoint=33, max_codepoint=126), min_size=16, max_size=40))
+def test_the_key_is_never_shown(key: str) -> None:
+    settings = Settings(api_key=key)
+    assert key not in repr(settings)
+    assert key not in str(settings)
+
+
+def test_a_refused_key_is_never_shown() -> None:
+    with pytest.raises(InputError) as caught:
+        Settings.from_environment({"FRAUDKIT_API_KEY": "secret"})
+    assert "secret" not in str(caught.value)
+
+
+def settings_table() -> str:
+    rows = ["| variable | default | meaning |", "| --- | --- | --- |"]
+    properties = msgspec.json.schema(Settings)["$defs"]["Settings"]["properties"]
+    for name, schema in properties.items():
+        default = "none" if schema["default"] is None else f"`{schema['default']}`"
+        told = next(held for held in (schema, *schema.get("anyOf", ())) if "description" in held)
+        rows.append(f"| `FRAUDKIT_{name.upper()}` | {default} | {told['description']} |")
+    return "\n".join(rows)
+
+
+def test_the_page_holds_the_table_of_settings() -> None:
+    assert settings_table() in PAGE.read_text()

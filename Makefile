@@ -53,8 +53,9 @@ bench: $(DEV) ## Run the benchmarks
 	@$(BIN)/python -m benchmarks.http
 
 DEMO_DATA := build/demo
-DEMO_SIMULATE ?= --orders 60000 --seed 1 --out $(DEMO_DATA)
-DEMO_TRAIN ?= --data $(DEMO_DATA)/transactions.ndjson --seed 1 --out models/demo
+DEMO_SIMULATE := --orders 100000 --seed 1 --out $(DEMO_DATA)
+DEMO_TRAIN := --data $(DEMO_DATA)/orders.ndjson --mapping $(DEMO_DATA)/mapping.toml --seed 1 --out models/demo \
+	--trained-on "A demo: trained on 100,000 orders of the simulated shop (fraudkit simulate, seed 1), on no real order. It shows how fraudkit works and must not decide about real customers."
 
 .PHONY: demo-model
 demo-model: $(SERVE) ## Rebuild the demo bundle in models/ from the simulated shop
@@ -112,5 +113,5 @@ define link_openmp
 $(BIN)/python -c 'import ctypes; ctypes.CDLL("libgomp.so.1")' 2> /dev/null || { \
 	mkdir -p $(OPENMP) && \
 	ln -sf $(CURDIR)/.venv/lib/python3*/site-packages/scikit_learn.libs/libgomp-*.so* $(OPENMP)/libgomp.so.1 && \
-	echo "The OpenMP runtime is missing; make uses a copy of it. To train without make: apt-get install libgomp1."; }
+	echo "The OpenMP runtime is not installed: make uses the copy of scikit-learn. To train without make: apt-get install libgomp1."; }
 endef

@@ -20,8 +20,19 @@ from rich.progress import BarColumn, Progress, SpinnerColumn, TextColumn, TimeEl
 from rich.table import Table
 
 from fraudkit.errors import FraudkitError, InputError
+from fraudkit.openmp import restart_with_openmp
 
-__all__ = ["main"]
+__all__ = [
+    "AsJson",
+    "DataFiles",
+    "MappingFile",
+    "app",
+    "evaluate",
+    "main",
+    "score",
+    "simulate",
+    "train",
+]
 
 app = typer.Typer(
     help="Fraud scoring, payment-method choice and routing.",
@@ -43,6 +54,7 @@ AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON object for 
 
 def main() -> None:
     """Run the command line; an error of ours is shown as one message."""
+    restart_with_openmp()
     try:
         app()
     except FraudkitError as error:
@@ -77,7 +89,10 @@ def train(
         made = train_bundle(
             read,
             columns.rates,
-            until_ms=None if until is None else _time_ms(until, "--until"),
+            label_delay_days=columns.delay_days,
+            horizon_ms=(
+                _last_known_ms(read, columns) + 1 if until is None else _time_ms(until, "--until")
+            ),
             policy=None if policy is None else _policy(policy),
             settings=ModelSettings(seed=seed),
             trained_on=trained_on,
@@ -165,7 +180,7 @@ def evaluate(
 ) -> None:
     """Hold scores against what became known, in rates and in money."""
     from fraudkit.evaluation import evaluate as evaluate_scores
-    from fraudkit.evaluation import last_known_ms, read_scores
+    from fraudkit.evaluation import read_scores
 
     columns, read = _read(data, mapping)
     frame, own_policy = read_scores(scores)
@@ -175,11 +190,8 @@ def evaluate(
         read,
         columns.rates,
         chosen.costs,
-        as_of_ms=(
-            last_known_ms(read, has_label_column=columns.label_column is not None)
-            if as_of is None
-            else _time_ms(as_of, "--as-of")
-        ),
+        label_delay_days=columns.delay_days,
+        as_of_ms=_last_known_ms(read, columns) if as_of is None else _time_ms(as_of, "--as-of"),
     )
     if as_json:
         plain = msgspec.to_builtins(found)
@@ -193,8 +205,8 @@ def evaluate(
     )
     _calibration_table(found.metrics)
     cost = found.cost
-    table = Table("decided by", f"cost in minor units of {cost.currency}", "per order",
-                  title=f"Realised cost over {cost.n_orders:,} orders; negative is a gain")  # fmt: skip
+    title = f"Realised cost over {cost.n_orders:,} orders; negative is a gain"
+    table = Table("decided by", f"minor units of {cost.currency}", "per order", title=title)
     for name, total in (
         ("the policy", cost.policy_minor),
         ("approving all", cost.approve_all_minor),
@@ -235,6 +247,17 @@ def _read(paths: list[Path], mapping: Path | None) -> tuple[Any, Any]:
     columns = Mapping.identity() if mapping is None else Mapping.load(mapping)
     with _counting(None, "reading", is_quiet=not _err.is_terminal) as show:
         return columns, read_data(paths, columns, progress=lambda done, _total: show(done))
+
+
+def _last_known_ms(read: Any, columns: Any) -> int:
+    from fraudkit.scoring.maturity import last_known_ms
+
+    return last_known_ms(
+        read.frame,
+        read.labels,
+        read.outcomes,
+        has_label_column=columns.label_column is not None,
+    )
 
 
 def _policy(path: Path) -> Any:

@@ -21,7 +21,7 @@ from fraudkit.domain.outcome import Outcome, statuses_of
 from fraudkit.domain.payment_choice import PaymentContext, Recommendation
 from fraudkit.domain.transaction import Transaction
 from fraudkit.errors import InputError, InvalidField
-from fraudkit.features.keys import IdentifierHash
+from fraudkit.features.keys import IdentifierHash, event_id
 from fraudkit.features.online import OnlineFeatures, OnlineRow
 from fraudkit.features.state import Appended, Event, StateStore, StoreCounters, window_plan
 from fraudkit.features.window import NO_AMOUNT, NO_KEY
@@ -203,7 +203,9 @@ class Engine:
         now_ms : int, optional
             The day whose catalogue holds; the catalogue's own day if none is given.
         """
-        return recommend(context, self._catalog, now_ms=now_ms)
+        return recommend(
+            context, self._catalog, now_ms=self._catalog.as_of_ms if now_ms is None else now_ms
+        )
 
     @property
     def counters(self) -> StoreCounters:
@@ -286,7 +288,7 @@ class Engine:
         keys = np.array([record.entities.get(name, NO_KEY) for name in names], np.int64)
         self._store.append(
             Event(
-                self._hash.of_transaction_id(record.transaction_id),
+                event_id(record.transaction_id),
                 record.event_time_ms,
                 NO_AMOUNT if record.amount_minor is None else record.amount_minor,
                 keys[self._plan.entity_places],
@@ -294,9 +296,9 @@ class Engine:
         )
 
     def _note(self, outcome: Outcome) -> None:
-        event_id = self._hash.of_transaction_id(outcome.transaction_id)
+        about = event_id(outcome.transaction_id)
         for status in statuses_of(outcome):
-            self._store.record(event_id, status, outcome.available_at_ms)
+            self._store.record(about, status, outcome.available_at_ms)
 
 
 def _warnings(found: Appended, row: OnlineRow) -> tuple[InputWarning, ...]:

@@ -14,9 +14,10 @@ from fraudkit.domain.money import RateTable
 from fraudkit.errors import DataFileError, TrainingError
 from fraudkit.features.offline import reference_amounts
 from fraudkit.mapping import MappedData
+from fraudkit.scoring.maturity import mature_labels
 from fraudkit.scoring.metrics import ScoreMetrics, score_metrics
 
-__all__ = ["Evaluation", "RealisedCost", "evaluate", "last_known_ms", "read_scores"]
+__all__ = ["Evaluation", "RealisedCost", "evaluate", "read_scores"]
 
 _WANTED = ("transaction_id", "fraud_probability", "action")
 
@@ -75,7 +76,8 @@ def evaluate(
     rates: RateTable,
     costs: Costs,
     *,
-    as_of_ms: int | None = None,
+    as_of_ms: int,
+    label_delay_days: float | None = None,
 ) -> Evaluation:
     """Return how well scores did against the labels known by ``as_of_ms``.
 
@@ -86,7 +88,10 @@ def evaluate(
     data : MappedData
         Amounts, and labels or outcomes, of the same orders.
     as_of_ms : int
-        When we look; see `last_known_ms`.
+        When we look; for instance `fraudkit.scoring.maturity.last_known_ms`.
+    label_delay_days : float, optional
+        How long labels take; a younger order is left out, see
+        `fraudkit.scoring.maturity.mature_labels`.
 
     Raises
     ------
@@ -103,7 +108,8 @@ def evaluate(
     amounts = data.frame.select("transaction_id").with_columns(
         amount=reference_amounts(data.frame, rates)
     )
-    known = data.labels.filter(pl.col("known_at_ms") <= as_of_ms)
+    labels = mature_labels(data.frame, data.labels, label_delay_days)
+    known = labels.filter(pl.col("matured_at_ms") <= as_of_ms)
     joined = scored.join(known, on="transaction_id").join(amounts, on="transaction_id")
     if joined.is_empty():
         raise TrainingError(
@@ -121,18 +127,6 @@ def evaluate(
         ),
         cost=_realised_cost(joined, costs),
     )
-
-
-def last_known_ms(data: MappedData, *, has_label_column: bool) -> int:
-    """Return the moment after which the data say nothing more.
-
-    With a label column it is when the last label was known. With reports alone it is the last
-    order or report: an order younger than that may still turn out to be a fraud.
-    """
-    if has_label_column and len(data.labels):
-        return int(data.labels["known_at_ms"].max())  # type: ignore[arg-type]
-    times = [data.frame["event_time_ms"].max(), data.outcomes["known_at_ms"].max()]
-    return max((int(time) for time in times if time is not None), default=0)  # type: ignore[arg-type]
 
 
 def read_scores(path: Path) -> tuple[pl.DataFrame, Policy]:

@@ -35,11 +35,12 @@ from fraudkit.scoring.fit import (
     reference_row,
 )
 from fraudkit.scoring.kernel import TreeScorer
+from fraudkit.scoring.maturity import mature_labels
 from fraudkit.scoring.metrics import ScoreMetrics, score_metrics
 from fraudkit.scoring.model_text import parse_model_text
 from fraudkit.scoring.splits import Fold, delayed_time_folds
 
-__all__ = ["Training", "train"]
+__all__ = ["LEVELS_MAX", "LEVEL_ORDERS_MIN", "Progress", "Training", "train"]
 
 LEVELS_MAX: Final = 100
 LEVEL_ORDERS_MIN: Final = 20
@@ -71,14 +72,15 @@ class _Labelled(NamedTuple):
     rows: NDArray[np.float64]
     is_fraud: NDArray[np.bool_]
     event_time_ms: NDArray[np.int64]
-    known_at_ms: NDArray[np.int64]
+    matured_at_ms: NDArray[np.int64]
 
 
 def train(
     data: MappedData,
     rates: RateTable,
     *,
-    until_ms: int | None = None,
+    horizon_ms: int,
+    label_delay_days: float | None = None,
     policy: Policy | None = None,
     settings: ModelSettings | None = None,
     trained_on: str = "",
@@ -92,9 +94,11 @@ def train(
         The history.
     rates : RateTable
         Brings amounts into the reference currency.
-    until_ms : int, optional
-        The horizon: orders at or after it are not used, nor what became known then; just after
-        the last order if not given.
+    label_delay_days : float, optional
+        How long labels take. An order younger than that at the horizon is not used, even where
+        its fraud is known already: its honest neighbours are not, and the fraud share would lie.
+    horizon_ms : int
+        Orders at or after it are not used, nor what became known then.
     policy : Policy, optional
         The default costs in the reference currency if not given.
     trained_on : str
@@ -108,14 +112,12 @@ def train(
         If no honest model can be made from this history.
     """
     settings = settings or ModelSettings()
-    frame = data.frame if until_ms is None else data.frame.filter(
-        pl.col("event_time_ms") < until_ms
-    )  # fmt: skip
+    frame = data.frame.filter(pl.col("event_time_ms") < horizon_ms)
     if frame.is_empty():
-        raise TrainingError("training needs orders before --until, got none")
-    horizon_ms = until_ms if until_ms is not None else int(frame["event_time_ms"].max()) + 1  # type: ignore[arg-type]
+        raise TrainingError("training needs orders before the horizon, got none")
     progress("features")
-    labels = _labels(frame, data.labels, horizon_ms)
+    labels = mature_labels(frame, data.labels, label_delay_days)
+    labels = labels.with_columns(is_known=pl.col("matured_at_ms") < horizon_ms)
     features = _features(frame)
     rows = feature_rows(frame, features, rates, data.outcomes)
     features, rows = _without_constants(features, rows)
@@ -142,7 +144,7 @@ class _Fitted(NamedTuple):
 def _walk_forward(
     labelled: _Labelled, features: FeatureSet, settings: ModelSettings, progress: Progress
 ) -> _Fitted:
-    tuned, held_back = delayed_time_folds(labelled.event_time_ms, labelled.known_at_ms)
+    tuned, held_back = delayed_time_folds(labelled.event_time_ms, labelled.matured_at_ms)
     rows, is_fraud = labelled.rows, labelled.is_fraud
     progress("number of trees")
     n_trees = best_tree_count(rows, is_fraud, tuned.train, tuned.test, features, settings)
@@ -186,16 +188,8 @@ def _probabilities(
     return np.array([probability(x) for x in calibration.log_odds_of_many(raw_scores).tolist()])
 
 
-def _labels(frame: pl.DataFrame, labels: pl.DataFrame, horizon_ms: int) -> pl.DataFrame:
-    """Return each order's label and when it was known; null where it was not by the horizon."""
-    known = labels.filter(pl.col("known_at_ms") < horizon_ms)
-    return frame.select("transaction_id").join(
-        known, on="transaction_id", how="left", maintain_order="left"
-    )
-
-
 def _labelled(frame: pl.DataFrame, labels: pl.DataFrame, rows: NDArray[np.float64]) -> _Labelled:
-    is_known = labels["is_fraud"].is_not_null().to_numpy()
+    is_known = labels["is_known"].fill_null(value=False).to_numpy()
     if not is_known.any():
         raise TrainingError(
             "training needs orders whose label was known before the horizon, got none; "
@@ -206,7 +200,7 @@ def _labelled(frame: pl.DataFrame, labels: pl.DataFrame, rows: NDArray[np.float6
         rows[is_known],
         known["is_fraud"].to_numpy(),
         frame["event_time_ms"].to_numpy()[is_known],
-        known["known_at_ms"].to_numpy(),
+        known["matured_at_ms"].to_numpy(),
     )
 
 

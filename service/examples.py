@@ -125,31 +125,37 @@ OUTCOMES: dict[str, dict[str, Any]] = {
     },
 }
 
-CONTEXT: dict[str, Any] = {"country": "NL", "currency": "EUR", "amount_minor": 12990}
+CONTEXT: dict[str, Any] = {
+    "country": "NL",
+    "currency": "EUR",
+    "amount_minor": 12990,
+    "enabled_methods": ["ideal", "credit", "pix"],
+}
 
 DECISION: dict[str, Any] = {
     "transaction_id": "order-1001-attempt-1",
     "action": "approve",
-    "fraud_probability": 0.0041,
-    "raw_score": -5.2,
+    "fraud_probability": 0.01347058463697902,
+    "raw_score": -2.4702635629115255,
     "reasons": [
         {
-            "code": "account_age",
-            "text": "The account is 3 days old.",
-            "weight": 0.31,
-        }
+            "code": "SESSION",
+            "text": "412 seconds in the shop before ordering",
+            "weight": 0.3059,
+        },
+        {"code": "AMOUNT", "text": "the amount", "weight": 0.267},
     ],
     "expected_cost_minor": {
-        "approve": -2540.0,
-        "challenge": -2310.5,
-        "review": -1850.0,
-        "decline": 0.0,
+        "approve": -3001.8302126830954,
+        "challenge": -2696.8817521067126,
+        "review": -2553.855279062026,
+        "decline": 986.5294153630209,
     },
     "currency": "EUR",
     "versions": {
-        "bundle": "3b1f0c9d2a7e4f58",
-        "features": "9c0d5e6f7a8b1234",
-        "policy": "0f1e2d3c4b5a6978",
+        "bundle": "13254d2d47d8c4a2",
+        "features": "4e9c7ee53f56e330",
+        "policy": "39e0b0addcf2707f",
     },
     "warnings": [],
     "degraded": [],
@@ -162,19 +168,31 @@ RECOMMENDATION: dict[str, Any] = {
             "method": "bank_redirect",
             "name": "iDEAL",
             "rank": 1,
-            "share": 0.73,
+            "share": 0.89,
             "cost_minor": 29.0,
-            "why": "Most customers in NL pay online with iDEAL.",
+            "why": "Published for NL: iDEAL 70 % (share of online purchases; 2023). "
+            "Cost 0.29 EUR: list price of 2025-01-01.",
+        },
+        {
+            "method_type": "credit",
+            "method": "card",
+            "name": "Credit card",
+            "rank": 2,
+            "share": 0.11,
+            "cost_minor": 219.85,
+            "why": "Weak: no figure for NL covers Credit card, so what others leave open is "
+            "filled in proportion to the europe figures. Cost 1.5 % plus 0.25 EUR: list price "
+            "of 2023-04-10.",
         },
     ],
     "why_not": [
         {
             "method_type": "pix",
-            "code": "country",
-            "why": "Pix is offered in BR only.",
+            "code": "country_not_supported",
+            "why": "Pix is for customers in BR; this one pays from NL.",
         }
     ],
-    "catalog_version": "5a6978f1e2d3c4b0",
+    "catalog_version": "f65c57d335803602",
     "warnings": [],
 }
 

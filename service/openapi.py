@@ -5,17 +5,17 @@ Invariant: no schema is written by hand, and every example decodes as what it st
 
 from __future__ import annotations
 
-import inspect
-import re
-from typing import Any, get_args
+from typing import Any
 
 import msgspec
+from msgspec import Struct
 
 from fraudkit.domain.codes import COUNTRIES, CURRENCIES
 from fraudkit.domain.decision import Decision
-from fraudkit.domain.outcome import Outcome, OutcomeBase
+from fraudkit.domain.outcome import Outcome
 from fraudkit.domain.payment_choice import PaymentContext, Recommendation
-from fraudkit.domain.transaction import Address, Transaction
+from fraudkit.domain.schema import attribute_meanings, structs_of, summary_of
+from fraudkit.domain.transaction import Transaction
 from service import examples
 from service.refusals import CODES, ErrorBody
 from service.routes import Alive, OutcomeAccepted, Ready
@@ -24,12 +24,6 @@ __all__ = ["openapi_document"]
 
 _REFERENCE = "#/components/schemas/{name}"
 _LONG_LISTS = {"CountryCode": COUNTRIES, "CurrencyCode": CURRENCIES}
-_BASES = {"Shipping": Address, **{kind.__name__: OutcomeBase for kind in get_args(Outcome)}}
-
-_ATTRIBUTES = re.compile(r"\n\nAttributes\n-+\n(.*?)(?=\n\n\w+\n-+\n|\Z)", re.DOTALL)
-_ATTRIBUTE = re.compile(r"^(\w[\w, ]*) : .*((?:\n(?:    .*|(?=\n)))*)", re.MULTILINE)
-_SECTION = re.compile(r"\n\n\w+\n-+\n")
-
 _DECODING_REFUSALS = (400, 408, 413, 415, 422, 500)
 
 
@@ -55,7 +49,9 @@ def openapi_document(version: str, *, needs_key: bool) -> dict[str, Any]:
         Ready,
     )
     schemas, components = msgspec.json.schema_components(kinds, ref_template=_REFERENCE)
-    described = {name: _described(name, schema) for name, schema in components.items()}
+    for kind in kinds:
+        for struct in structs_of(kind):
+            _describe(components[struct.__name__], struct)
     lists = {name: {"type": "string", "enum": sorted(held)} for name, held in _LONG_LISTS.items()}
     return {
         "openapi": "3.1.0",
@@ -67,7 +63,7 @@ def openapi_document(version: str, *, needs_key: bool) -> dict[str, Any]:
         },
         "paths": _paths(dict(zip(kinds, schemas, strict=True)), needs_key=needs_key),
         "components": {
-            "schemas": {**_with_references(described), **lists},
+            "schemas": {**_with_references(components), **lists},
             "securitySchemes": {"key": {"type": "http", "scheme": "bearer"}} if needs_key else {},
         },
     }
@@ -164,28 +160,10 @@ def _refusals(
     }
 
 
-def _described(name: str, schema: dict[str, Any]) -> dict[str, Any]:
-    """Move what a numpydoc docstring says of each field to that field."""
-    text = inspect.cleandoc(schema.get("description", ""))
-    base = _BASES.get(name)
-    told = {
-        **({} if base is None else _attributes(inspect.getdoc(base) or "")),
-        **_attributes(text),
-    }
-    fields = {
-        field: {**held, "description": told[field]} if field in told else held
-        for field, held in schema.get("properties", {}).items()
-    }
-    return {**schema, "description": _SECTION.split(text)[0], "properties": fields}
-
-
-def _attributes(docstring: str) -> dict[str, str]:
-    section = _ATTRIBUTES.search(docstring)
-    return {
-        name.strip(): " ".join(text.split()).replace("``", "`")
-        for names, text in _ATTRIBUTE.findall(section.group(1) if section else "")
-        for name in names.split(",")
-    }
+def _describe(schema: dict[str, Any], struct: type[Struct]) -> None:
+    schema["description"] = summary_of(struct).replace("``", "`")
+    for field, meaning in attribute_meanings(struct).items():
+        schema["properties"][field]["description"] = meaning.replace("``", "`")
 
 
 def _with_references(schema: Any) -> Any:

@@ -34,6 +34,7 @@ __all__ = [
     "BODY_SECONDS_MAX",
     "Alive",
     "Endpoint",
+    "Headers",
     "OutcomeAccepted",
     "Ready",
     "readiness",

@@ -11,7 +11,7 @@ from msgspec import Meta, Struct
 
 from fraudkit.domain.codes import CurrencyCode
 
-__all__ = ["Costs", "expected_costs"]
+__all__ = ["Costs", "Minor", "Share", "expected_costs"]
 
 Share = Annotated[float, Meta(ge=0.0, le=1.0)]
 Minor = Annotated[int, Meta(ge=0, le=10**9)]

@@ -22,6 +22,7 @@ _RUN = re.compile(
 )
 _DIGEST = re.compile(r"[0-9a-fA-F-]{24,}")
 _SEPARATORS = re.compile(r"[^0-9]")
+_FOUR_GROUPS = len("4111 1111 1111 1111")
 
 _SCHEMES = re.compile(
     r"4\d{15}(?:\d{2,3})?"  # Visa
@@ -61,10 +62,18 @@ def may_hold_card_number(encoded: bytes) -> bool:
 
 
 def _is_card_number(text: str, found: re.Match[str]) -> bool:
-    digits = _SEPARATORS.sub("", found.group(1))
-    if _SCHEMES.fullmatch(digits) is None or not _luhn(digits):
-        return False
-    return not _inside_digest(text, found.start(1), found.end(1))
+    run = found.group(1)
+    # Behind four groups of four may stand a last group, or a date or a security code.
+    candidates = (run, run[:_FOUR_GROUPS]) if found.group(2) else (run,)
+    return any(
+        _holds(_SEPARATORS.sub("", candidate))
+        and not _inside_digest(text, found.start(1), found.start(1) + len(candidate))
+        for candidate in candidates
+    )
+
+
+def _holds(digits: str) -> bool:
+    return _SCHEMES.fullmatch(digits) is not None and _luhn(digits)
 
 
 def _inside_digest(text: str, start: int, end: int) -> bool:

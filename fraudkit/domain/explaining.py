@@ -24,6 +24,11 @@ _STEP = re.compile(r"\.([^.\[]+)|\[(\d+|\.\.\.)\]")
 _UNKNOWN_FIELD = re.compile(r"unknown field `([^`]*)`")
 _MISSING_FIELD = re.compile(r"missing required field `([^`]*)`")
 _WRONG_TAG = re.compile(r"Invalid value '([^']*)'")
+_UNNAMED = "…"
+_UNSAID = {
+    "Invalid RFC3339 encoded datetime": "datetime",
+    "Number out of range": "a number that fits 64 bits",
+}
 _COUNTRY_NAMES_IN_USE = {"UK": "GB", "EL": "GR"}
 
 
@@ -48,6 +53,10 @@ def explain(error: msgspec.ValidationError, value: object, kind: object) -> Inva
     if isinstance(error.__cause__, InvalidField):
         cause = error.__cause__
         return InvalidField(pointer + cause.pointer, cause.expected, cause.received, cause.hint)
+    if isinstance(error.__cause__, UnicodeEncodeError):
+        return InvalidField(pointer, "text that can be written as UTF-8", "a lone surrogate")
+    if isinstance(value_here, str) and looks_like_card_number(value_here):
+        return CardNumberRefused(pointer.removesuffix(f"/{_UNNAMED}"))
     if (found := _UNKNOWN_FIELD.search(message)) is not None:
         return _unknown_field(pointer, found.group(1), _fields_of(type_here, value_here))
     if (found := _MISSING_FIELD.search(message)) is not None:
@@ -94,9 +103,8 @@ def _walk(path: str, kind: inspect.Type, value: Any) -> tuple[str, inspect.Type,
             kind = _fields_of(kind, value).get(name, inspect.AnyType())
             value = value.get(name) if isinstance(value, dict) else None
         elif index == "...":
-            key, value = _wrong_entry(kind, value)
-            pointer += f"/{key.replace('~', '~0').replace('/', '~1')[:_SHOWN_CHARACTERS_MAX]}"
-            kind = kind.value_type if isinstance(kind, inspect.DictType) else inspect.AnyType()
+            key, value, kind = _wrong_entry(kind, value)
+            pointer += f"/{_escaped(key)}"
         else:
             pointer += f"/{index}"
             held = isinstance(value, list | tuple) and int(index) < len(value)
@@ -125,14 +133,29 @@ def _fields_of(kind: inspect.Type, value: object) -> dict[str, inspect.Type]:
     return {**tag, **{field.encode_name: field.type for field in kind.fields}}
 
 
-def _wrong_entry(kind: inspect.Type, value: object) -> tuple[str, object]:
-    """Return the first entry of an object that does not hold; msgspec does not name it."""
+def _wrong_entry(kind: inspect.Type, value: object) -> tuple[str, object, inspect.Type]:
+    """Return the key of the first entry that does not hold, with what is wrong and its type.
+
+    msgspec does not name the entry. What is wrong is the key itself or the value under it.
+    """
     if not isinstance(value, dict) or not isinstance(kind, inspect.DictType):
-        return "…", None
+        return _UNNAMED, None, inspect.AnyType()
     for key, held in value.items():
-        if not (_fits(key, kind.key_type) and _fits(held, kind.value_type)):
-            return key, held
-    return "…", None
+        if not _fits(key, kind.key_type):
+            return str(key), key, kind.key_type
+        if not _fits(held, kind.value_type):
+            return key, held, kind.value_type
+    return _UNNAMED, None, kind.value_type
+
+
+def _escaped(name: str) -> str:
+    """Return one step of a JSON pointer (RFC 6901), cut to a length that can be shown.
+
+    A step that looks like a card number is masked.
+    """
+    if looks_like_card_number(name):
+        return _UNNAMED
+    return name[:_SHOWN_CHARACTERS_MAX].replace("~", "~0").replace("/", "~1")
 
 
 def _fits(value: object, kind: inspect.Type) -> bool:
@@ -140,6 +163,10 @@ def _fits(value: object, kind: inspect.Type) -> bool:
         return any(_fits(value, held) for held in kind.types)
     if isinstance(kind, inspect.StrType):
         return isinstance(value, str) and _length_fits(value, kind)
+    if isinstance(kind, inspect.LiteralType):
+        return value in kind.values
+    if isinstance(kind, inspect.DictType):
+        return isinstance(value, dict) and _wrong_entry(kind, value)[0] == _UNNAMED
     if isinstance(kind, inspect.BoolType):
         return isinstance(value, bool)
     if isinstance(kind, inspect.FloatType | inspect.IntType):
@@ -165,8 +192,10 @@ def _unknown_field(pointer: str, name: str, fields: dict[str, inspect.Type]) -> 
         return CardNumberRefused(pointer)
     close = difflib.get_close_matches(name, fields, n=1, cutoff=0.6)
     hint = f"did you mean {close[0]!r}?" if close else f"known here: {', '.join(fields)}"
-    name = name[:_SHOWN_CHARACTERS_MAX]
-    return InvalidField(f"{pointer}/{name}", "a known field", f"unknown field {name!r}", hint)
+    shown_name = name[:_SHOWN_CHARACTERS_MAX]
+    return InvalidField(
+        f"{pointer}/{_escaped(name)}", "a known field", f"unknown field {shown_name!r}", hint
+    )
 
 
 def _wrong_value(pointer: str, message: str, kind: inspect.Type, value: object) -> InvalidField:
@@ -175,6 +204,7 @@ def _wrong_value(pointer: str, message: str, kind: inspect.Type, value: object) 
     if choices and isinstance(value, str):
         return InvalidField(pointer, _one_of(choices), received, _closest(value, choices))
     expected = message.removeprefix("Expected ").split(", got ")[0].replace("`", "")
+    expected = _UNSAID.get(expected, expected)
     got = message.partition(", got ")[2].replace("`", "")
     if value is None and got and got != "null":
         received = f"a value of type {got}"

@@ -13,6 +13,7 @@ from fractions import Fraction
 import msgspec
 
 from fraudkit.domain.codes import CURRENCIES, CurrencyCode
+from fraudkit.domain.decoding import convert
 from fraudkit.errors import InvalidField
 
 __all__ = ["RateTable", "RateTableFile", "minor_unit_digits", "rate_table"]
@@ -117,9 +118,7 @@ def rate_table(
 ) -> RateTable:
     """Return a rate table from plain values; see `RateTableFile` for their meaning."""
     return RateTable(
-        msgspec.convert(
-            {"reference_currency": reference_currency, "rates": rates or {}}, RateTableFile
-        )
+        convert({"reference_currency": reference_currency, "rates": rates or {}}, RateTableFile)
     )
 
 

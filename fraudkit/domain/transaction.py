@@ -18,17 +18,28 @@ from fraudkit.domain.codes import CountryCode, CurrencyCode
 from fraudkit.errors import CardNumberRefused
 
 __all__ = [
+    "EPOCH",
     "Account",
     "Address",
+    "AmountMinor",
     "Card",
+    "CheckResult",
+    "Count",
     "Device",
     "Email",
+    "Identifier",
+    "InputKey",
+    "InputNumber",
     "Item",
     "Order",
     "Payment",
+    "PaymentMethod",
     "Shipping",
+    "Text",
+    "Timestamp",
     "Transaction",
     "epoch_ms",
+    "refuse_card_numbers",
 ]
 
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
@@ -40,7 +51,7 @@ Text = Annotated[str, Meta(max_length=255)]
 Timestamp = Annotated[datetime, Meta(tz=True)]
 AmountMinor = Annotated[int, Meta(ge=0, le=10**13)]
 Count = Annotated[int, Meta(ge=0, le=10**9)]
-InputKey = Annotated[str, Meta(pattern="^[a-z0-9_]{1,25}$")]
+InputKey = Annotated[str, Meta(pattern="^[a-z0-9_]{1,25}$(?!\\n)")]
 InputNumber = Annotated[float, Meta(gt=-1e13, lt=1e13)]
 
 PaymentMethod = Literal[
@@ -141,10 +152,10 @@ class Address(_Part, frozen=True):
     address: Text | None = None
     address_2: Text | None = None
     city: Text | None = None
-    region: Annotated[str, Meta(pattern="^[0-9A-Z]{1,4}$")] | None = None
+    region: Annotated[str, Meta(pattern="^[0-9A-Z]{1,4}$(?!\\n)")] | None = None
     country: CountryCode | None = None
     postal: Text | None = None
-    phone_country_code: Annotated[str, Meta(pattern="^[0-9]{1,4}$")] | None = None
+    phone_country_code: Annotated[str, Meta(pattern="^[0-9]{1,4}$(?!\\n)")] | None = None
     phone_number: Text | None = None
 
 
@@ -195,8 +206,8 @@ class Card(_Part, frozen=True):
     """
 
     fingerprint: Identifier | None = None
-    issuer_id_number: Annotated[str, Meta(pattern="^[0-9]{6,8}$")] | None = None
-    last_digits: Annotated[str, Meta(pattern="^[0-9]{2,4}$")] | None = None
+    issuer_id_number: Annotated[str, Meta(pattern="^[0-9]{6,8}$(?!\\n)")] | None = None
+    last_digits: Annotated[str, Meta(pattern="^[0-9]{2,4}$(?!\\n)")] | None = None
     country: CountryCode | None = None
     bank_name: Text | None = None
     brand: Text | None = None

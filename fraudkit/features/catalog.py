@@ -28,7 +28,9 @@ from fraudkit.features.spec import (
 
 __all__ = [
     "CATEGORIES",
+    "DAY_MS",
     "ENTITIES",
+    "HOUR_MS",
     "category",
     "default_features",
     "feature_set",
@@ -238,8 +240,10 @@ def default_features(
         Entity(name=name, inputs=(f"entities.{name}",), label=f"this {name.replace('_', ' ')}")
         for name in own_entities
     ]
-    categories = {**CATEGORIES, **{f"custom_{name}": (f"custom_inputs.{name}", f"CUSTOM_{name.upper()}")
-                                   for name in own_categories}}  # fmt: skip
+    categories = CATEGORIES | {
+        f"custom_{name}": (f"custom_inputs.{name}", f"CUSTOM_{name.upper()}")
+        for name in own_categories
+    }
     entities = [*ENTITIES, *own]
     features: list[Feature] = [
         *_order_features(),

@@ -16,9 +16,18 @@ from fraudkit.features.fields import fields_reader
 from fraudkit.features.spec import Entity, Value
 from fraudkit.features.window import NO_KEY
 
-__all__ = ["EntityKeys", "IdentifierHash"]
+__all__ = ["EntityKeys", "IdentifierHash", "event_id"]
 
 _SEPARATOR = "\x1f"
+
+
+def event_id(transaction_id: str) -> int:
+    """Return the event id of a transaction: BLAKE2b without a key, signed 64 bits, never 0.
+
+    It orders events of the same millisecond, so it must not depend on anybody's key.
+    """
+    digest = hashlib.blake2b(transaction_id.encode(), digest_size=8).digest()
+    return int.from_bytes(digest, "little", signed=True) or 1
 
 
 class IdentifierHash:
@@ -52,10 +61,6 @@ class IdentifierHash:
         parts = ["" if value is None else str(value).strip() for value in values]
         joined = _SEPARATOR.join(parts)
         return self.of(entity.name, joined.lower() if entity.is_caseless else joined)
-
-    def of_transaction_id(self, transaction_id: str) -> int:
-        """Return the event id of a transaction."""
-        return self.of("transaction", transaction_id)
 
     def digest(self, document: bytes) -> bytes:
         """Return a keyed 8-byte digest of a document."""

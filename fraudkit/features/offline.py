@@ -21,7 +21,7 @@ from numpy.typing import NDArray
 from fraudkit.domain.money import RateTable
 from fraudkit.errors import FeatureError
 from fraudkit.features.fields import REFERENCE_AMOUNT
-from fraudkit.features.keys import IdentifierHash
+from fraudkit.features.keys import IdentifierHash, event_id
 from fraudkit.features.spec import FeatureSet, OrderFeature
 from fraudkit.features.state import WindowPlan, window_plan
 from fraudkit.features.window import (
@@ -89,9 +89,8 @@ def feature_rows(
     queried = frame.slice(first_query)
     for column, feature in enumerate(features.order_features):
         out[:, column] = _order_column(queried, feature)
-    identifier_hash = IdentifierHash(_BATCH_KEY)
-    ids = _event_ids(frame, identifier_hash)
-    log = _event_log(frame, features, plan, outcomes, identifier_hash)
+    ids = np.array([event_id(identifier) for identifier in frame["transaction_id"]], np.int64)
+    log = _event_log(frame, features, plan, outcomes, IdentifierHash(_BATCH_KEY))
     for entity in range(len(plan.arrays.entities)):
         _fill_windows(log, ids, entity, plan, first_query, out)
     return out
@@ -133,11 +132,6 @@ def _by_value(
         maintain_order="left",
     )
     return joined["value"].to_numpy()
-
-
-def _event_ids(frame: pl.DataFrame, identifier_hash: IdentifierHash) -> NDArray[np.int64]:
-    of = identifier_hash.of_transaction_id
-    return np.array([of(identifier) for identifier in frame["transaction_id"]], np.int64)
 
 
 def _event_log(

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from fraudkit.domain.money import RateTable
 from fraudkit.domain.transaction import Transaction
 from fraudkit.features.fields import fields_reader
-from fraudkit.features.keys import EntityKeys, IdentifierHash
+from fraudkit.features.keys import EntityKeys, IdentifierHash, event_id
 from fraudkit.features.spec import FeatureSet
 from fraudkit.features.state import Event, StateStore, WindowPlan
 from fraudkit.features.window import NO_AMOUNT
@@ -42,7 +42,7 @@ class OnlineRow(NamedTuple):
 class OnlineFeatures:
     """Computes feature rows against a store; reads it, never writes it."""
 
-    __slots__ = ("_columns", "_hash", "_keys", "_plan", "_rates", "_store")
+    __slots__ = ("_columns", "_keys", "_plan", "_rates", "_store")
 
     def __init__(
         self,
@@ -55,7 +55,6 @@ class OnlineFeatures:
         self._plan = plan
         self._store = store
         self._rates = rates
-        self._hash = identifier_hash
         self._keys = EntityKeys(features.entities, identifier_hash)
         self._columns = [
             (feature.compute, fields_reader(feature.inputs)) for feature in features.order_features
@@ -75,5 +74,5 @@ class OnlineFeatures:
         keys = self._keys.of(transaction)
         held = keys[plan.entity_places]
         self._store.read(held, time_ms, amount, values)
-        event_id = self._hash.of_transaction_id(transaction.transaction_id)
-        return OnlineRow(values, keys, Event(event_id, time_ms, amount, held), amount_minor)
+        event = Event(event_id(transaction.transaction_id), time_ms, amount, held)
+        return OnlineRow(values, keys, event, amount_minor)

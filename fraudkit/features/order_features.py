@@ -9,6 +9,7 @@ import re
 from typing import Final
 
 __all__ = [
+    "UNKNOWN",
     "account_age_days",
     "amount",
     "differs",

@@ -18,10 +18,12 @@ from fraudkit.domain.outcome import Status
 from fraudkit.errors import FeatureError
 
 __all__ = [
+    "FORBIDDEN_INPUTS",
     "Aggregation",
     "Entity",
     "Feature",
     "FeatureSet",
+    "OperationName",
     "OrderFeature",
     "Value",
     "Where",

@@ -20,6 +20,10 @@ from numba import njit
 from numpy.typing import NDArray
 
 __all__ = [
+    "AMOUNT",
+    "ATTEMPTED",
+    "EVENT_TIME",
+    "FIRST_STATUS",
     "NEVER",
     "NO_AMOUNT",
     "NO_KEY",

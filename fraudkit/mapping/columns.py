@@ -209,7 +209,9 @@ def _whole(numbers: pl.Series) -> pl.Series:
 
 def _number(series: pl.Series, target: Field) -> _Read:
     if series.dtype == pl.String:
-        values = series.str.strip_chars().cast(pl.Float64, strict=False)
+        words = series.str.strip_chars()
+        truths = _truths(words).cast(pl.Float64)
+        values = pl.select(pl.coalesce(words.cast(pl.Float64, strict=False), truths)).to_series()
         faults = unreadable_faults(series, _lost(series, values), target, "a number")
         return values.fill_nan(None), faults
     is_number = series.dtype.is_numeric() or isinstance(series.dtype, pl.Decimal)
@@ -237,15 +239,19 @@ def _boolean(series: pl.Series, target: Field) -> _Read:
     return values, unreadable_faults(series, _lost(series, values), target, expected)
 
 
+def _truths(words: pl.Series) -> pl.Series:
+    return words.str.to_lowercase().replace_strict(
+        ["true", "false"], [True, False], default=None, return_dtype=pl.Boolean
+    )
+
+
 def _any(series: pl.Series, target: Field, *, is_csv: bool) -> _Read:
     """Keep the type that came; text of a CSV file is what all of its values can be read as."""
     if series.dtype == pl.String and is_csv:
         numbers = series.str.strip_chars().cast(pl.Float64, strict=False)
         if not _lost(series, numbers).any():
             return numbers.fill_nan(None), []
-        booleans = series.str.to_lowercase().replace_strict(
-            ["true", "false"], [True, False], default=None, return_dtype=pl.Boolean
-        )
+        booleans = _truths(series)
         return (series if _lost(series, booleans).any() else booleans), []
     if series.dtype == pl.Boolean:
         return series, []

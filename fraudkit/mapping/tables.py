@@ -182,7 +182,8 @@ def _general_problems(tables: Tables) -> list[str]:
     except InvalidField as error:
         problems.append(_said(f"[{error.pointer.strip('/').replace('/', '.')}]", error))
     except msgspec.ValidationError as error:
-        problems.append(f"[rates]: {str(error).replace('$.rates', 'rates')}")
+        said = str(error).replace("$.rates", "rates")
+        problems.append(f"[rates] must hold dates and decimal text in quotes: {said}")
     return problems
 
 

@@ -21,8 +21,9 @@ __all__ = ["RFC_3339", "as_times", "offset_minutes"]
 
 RFC_3339: Final = "an RFC 3339 time with an offset"
 _SET_ZONE: Final = 'set time_zone = "UTC" (or the shop\'s own zone) in [mapping]'
-_SET_FORMAT: Final = 'set time_format in [mapping], for example "%d/%m/%Y %H:%M"'
+_SET_FORMAT: Final = 'set time_format in [mapping]: "%d/%m/%Y %H:%M", "epoch_s" or "epoch_ms"'
 _UNITS_PER_MS: Final = {"ms": 1, "us": 1_000, "ns": 1_000_000}
+_EPOCH_MS_MAX: Final = 10**14  # the year 5138; beyond, the unit is wrong
 _MS_PER_EPOCH_UNIT: Final = {"epoch_s": 1_000, "epoch_ms": 1}
 
 
@@ -122,11 +123,11 @@ def _of_epochs(
     series: pl.Series, field: Field, time_zone: str | None, time_format: str
 ) -> tuple[pl.DataFrame, list[Fault]]:
     scale = _MS_PER_EPOCH_UNIT[time_format]
-    values = series.cast(pl.Float64) if series.dtype.is_float() else series
-    ms = (values * scale).floor().cast(pl.Int64, strict=False)
-    ms = pl.select(pl.when(ms.abs() < 10**14).then(ms)).to_series()
+    values = series.cast(pl.Float64).fill_nan(None)
+    scaled = (values * scale).floor()
+    ms = pl.select(pl.when(scaled.abs() < _EPOCH_MS_MAX).then(scaled)).to_series().cast(pl.Int64)
     faults = unreadable_faults(
-        series, series.is_not_null() & ms.is_null(), field, f"a time as {time_format}"
+        series, values.is_not_null() & ms.is_null(), field, f"a time as {time_format}"
     )
     return _in_zone(ms, time_zone or "UTC"), faults
 

@@ -51,24 +51,24 @@ ORDERING_RULES: tuple[OrderingRule, ...] = (
         in_force_from=date(2020, 7, 1),
         citation="Payment Services Act (2010:751), chapter 7a",
         text=(
-            "Payment options that involve credit must not be shown first, nor selected "
-            "beforehand, if there are others; what may involve credit is treated like credit."
+            "If there is a payment option without credit, one such must be shown first, and no "
+            "option with credit may be selected beforehand; what may involve credit is not first."
         ),
         url=(
-            "https://twobirds.com/en/insights/2020/sweden/"
-            "swedish-law-now-requires-a-direct-payment-option-to-be-displayed-first"
+            "https://www.konsumentverket.se/for-foretag/regler-per-omradebransch/"
+            "finansiella-tjanster/krediter/andringar-i-betaltjanstlagen/"
         ),
     ),
     OrderingRule(
         country="FI",
         kind="credit_tiers",
         in_force_from=date(2023, 10, 1),
-        citation="Consumer Protection Act (38/1978), chapter 7, as amended in 2023",
+        citation="Consumer Protection Act (38/1978), amendment in force from 2023-10-01",
         text=(
             "Methods without credit are shown before those that may involve credit, and these "
-            "before those that always do."
+            "before those that always do; credit cards are last. None is selected beforehand."
         ),
-        url="https://support.stripe.com/questions/payment-method-legislation-in-finland",
+        url="https://cm.twobirds.com/en/insights/2023/finland/finnish-consumer-law-changes",
     ),
 )
 """The rules in force or once in force, one a country."""

@@ -14,10 +14,10 @@ from msgspec import Struct
 
 from fraudkit.domain.money import minor_unit_digits
 from fraudkit.domain.payment_choice import LeftOut
-from fraudkit.payments.entries import AmountLimit, Cost, MethodEntry, PairEntry
+from fraudkit.payments.entries import AmountLimit, Cost, EditionEntry, MethodEntry, PairEntry
 from fraudkit.payments.shares import Pool
 
-__all__ = ["Market", "Offer", "build_market", "money_text"]
+__all__ = ["FOREVER_MS", "Market", "Offer", "build_market", "money_text"]
 
 FOREVER_MS = 2**62
 _COUNTRIES_SHOWN_MAX = 8
@@ -252,10 +252,9 @@ def _share_text(
     figure = f"{what} ({edition.metric}; {edition.year_text}; {edition.source}, {edition.url})"
     split = _split_text(method, pool, current, delta_reason)
     if edition.geo != country:
-        place = edition.geo.removeprefix("region:").replace("_", " ")
         return (
             f"Weak: no figure for {country} covers {method.name}, so what others leave open is "
-            f"filled in proportion to the {place} figures: {figure}.{split}"
+            f"filled in proportion to the {_place(edition)} figures: {figure}.{split}"
         )
     scaled = "" if pool.is_as_published else ", used for what stronger figures leave open"
     return f"Published for {country}: {figure}{scaled}.{split}"
@@ -278,7 +277,15 @@ def _split_text(
     names = {*current, method.method_type}
     part = pool.weights[method.method_type] / sum(pool.weights[name] for name in names)
     basis = "".join(f" {text}" for text in (method.split_basis, delta_reason) if text is not None)
+    division = ""
+    if pool.division is not None:
+        source = f"{pool.division.source}, {pool.division.year_text}, {pool.division.url}"
+        division = f", kinds as for {_place(pool.division)} ({source})"
     return (
         f" By assumption {part:.0%} of it is {method.name}'s if all {len(names)} such methods are "
-        f"shown.{basis}"
+        f"shown{division}.{basis}"
     )
+
+
+def _place(edition: EditionEntry) -> str:
+    return edition.geo.removeprefix("region:").replace("_", " ")

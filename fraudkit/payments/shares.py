@@ -32,7 +32,14 @@ from msgspec import Struct
 
 from fraudkit.payments.entries import Bucket, EditionEntry, MethodEntry, ShareEntry
 
-__all__ = ["LEAVES", "Pool", "country_pools"]
+__all__ = [
+    "LEAVES",
+    "RESIDUAL_PERCENT_MIN",
+    "ROOM_PERCENT_MIN",
+    "UNNAMED_PERCENT",
+    "Pool",
+    "country_pools",
+]
 
 RESIDUAL_PERCENT_MIN = 0.5
 UNNAMED_PERCENT = 0.5
@@ -66,6 +73,8 @@ class Pool(Struct, frozen=True, kw_only=True):
         The published figures that the pool is made of.
     is_as_published : bool
         Nothing was taken off and nothing scaled.
+    division : EditionEntry or None
+        The edition by which the pool's buckets divide, where it has several.
     """
 
     percent: float
@@ -73,6 +82,7 @@ class Pool(Struct, frozen=True, kw_only=True):
     edition: EditionEntry | None = None
     figures: tuple[ShareEntry, ...] = ()
     is_as_published: bool = True
+    division: EditionEntry | None = None
 
 
 def country_pools(
@@ -138,6 +148,7 @@ class _Division:
                     edition=edition,
                     figures=figures,
                     is_as_published=abs(percent * scale - published) <= 0.02 * published,
+                    division=self._divides(leaves),
                 )
             )
             for leaf in leaves:
@@ -194,7 +205,7 @@ class _Division:
         return tuple(name for name, method in self._free.items() if method.bucket in leaves)
 
     def _weights(self, names: Sequence[str], leaves: Sequence[Bucket]) -> dict[str, float]:
-        leaf_shares = self._leaf_shares(leaves)
+        leaf_shares = _leaf_shares(self._divides(leaves), leaves)
         raw = {name: self._free[name].split_weight * self._factors.get(name, 1.0) for name in names}
         totals: defaultdict[Bucket, float] = defaultdict(float)
         for name, weight in raw.items():
@@ -204,16 +215,17 @@ class _Division:
             for name, weight in raw.items()
         }
 
-    def _leaf_shares(self, leaves: Sequence[Bucket]) -> dict[Bucket, float]:
-        """Return how buckets that share a figure divide it, as the first edition that tells."""
-        for edition in self._editions:
-            named: defaultdict[Bucket, float] = defaultdict(float)
-            for figure in edition.shares:
-                if figure.bucket is not None and figure.bucket in leaves:
-                    named[figure.bucket] += figure.percent
-            if len(named) > 1:
-                return {leaf: named.get(leaf, min(named.values())) for leaf in leaves}
-        return dict.fromkeys(leaves, 1.0)
+    def _divides(self, leaves: Sequence[Bucket]) -> EditionEntry | None:
+        """Return the first edition that names at least two of the buckets."""
+        named_in = ({share.bucket for share in held.shares} for held in self._editions)
+        return next(
+            (
+                edition
+                for edition, named in zip(self._editions, named_in, strict=True)
+                if len(named.intersection(leaves)) > 1
+            ),
+            None,
+        )
 
 
 _Part = tuple[float, tuple[str, ...], tuple[Bucket, ...], tuple[ShareEntry, ...]]
@@ -222,3 +234,13 @@ _Part = tuple[float, tuple[str, ...], tuple[Bucket, ...], tuple[ShareEntry, ...]
 
 def _leaves(bucket: Bucket) -> tuple[Bucket, ...]:
     return ("credit_card", "debit_card") if bucket == "card" else (bucket,)
+
+
+def _leaf_shares(edition: EditionEntry | None, leaves: Sequence[Bucket]) -> dict[Bucket, float]:
+    """Return how buckets that share a figure divide it; equally where no edition tells."""
+    named: defaultdict[Bucket, float] = defaultdict(float)
+    for figure in () if edition is None else edition.shares:
+        if figure.bucket is not None and figure.bucket in leaves:
+            named[figure.bucket] += figure.percent
+    least = min(named.values(), default=1.0)
+    return {leaf: named.get(leaf, least) for leaf in leaves}

@@ -25,6 +25,8 @@ from fraudkit.scoring.kernel import TreeScorer
 from fraudkit.scoring.model_text import parse_model_text
 
 __all__ = [
+    "FORMAT",
+    "MANIFEST",
     "Bundle",
     "BundleContent",
     "Manifest",

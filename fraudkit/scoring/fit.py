@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any, Final
 
-import lightgbm
 import numpy as np
 from msgspec import Struct
 from numpy.typing import NDArray
@@ -14,6 +13,14 @@ from sklearn.linear_model import LogisticRegression
 from fraudkit.errors import TrainingError
 from fraudkit.features.spec import FeatureSet
 from fraudkit.scoring.calibration import Calibration
+
+try:
+    import lightgbm
+except OSError as error:  # the package is there, its OpenMP runtime is not
+    raise TrainingError(
+        "LightGBM needs the OpenMP runtime libgomp.so.1: install it (Debian: apt-get install "
+        "libgomp1), or run through make"
+    ) from error
 
 __all__ = ["ModelSettings", "best_tree_count", "fit_calibration", "fit_model", "reference_row"]
 

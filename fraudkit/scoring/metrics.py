@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from fraudkit.errors import TrainingError
 
-__all__ = ["CalibrationBin", "ScoreMetrics", "score_metrics"]
+__all__ = ["FALSE_POSITIVE_RATES", "CalibrationBin", "ScoreMetrics", "score_metrics"]
 
 FALSE_POSITIVE_RATES: Final = (0.001, 0.01, 0.05)
 _SMALLEST_PROBABILITY: Final = 1e-15

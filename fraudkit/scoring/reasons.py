@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from fraudkit.domain.decision import Reason
 from fraudkit.features.spec import Feature, FeatureSet, OrderFeature
 
-__all__ = ["Reasons"]
+__all__ = ["LEAST_WEIGHT", "Reasons"]
 
 LEAST_WEIGHT: Final = 0.05
 """Log-odds below which a reason is not worth an agent's time: about 5 % of the odds."""

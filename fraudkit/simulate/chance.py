@@ -15,7 +15,7 @@ import numpy as np
 import numpy.typing as npt
 from msgspec import Struct
 
-__all__ = ["Delay", "Draw", "Shares", "Table"]
+__all__ = ["Delay", "Draw", "FloatArray", "Shares", "Table"]
 
 T = TypeVar("T")
 FloatArray = npt.NDArray[np.float64]

@@ -17,6 +17,7 @@ from fraudkit.simulate.rules import RULES
 __all__ = [
     "BASE_COUNTRIES",
     "Delivery",
+    "DeliveryKind",
     "Person",
     "Place",
     "address_of",
@@ -69,6 +70,10 @@ _HOME_ADDRESSES = 3 << 16
 _HOSTING_ADDRESSES = 1 << 12
 
 
+DeliveryKind = Literal["billing_address", "new_address", "locker", "digital"]
+"""Where the shop's orders go, in the domain's words."""
+
+
 class Person(NamedTuple):
     """Somebody with a name and a telephone."""
 
@@ -91,7 +96,7 @@ class Delivery(NamedTuple):
 
     place: Place
     person: Person
-    kind: Literal["billing_address", "new_address", "locker", "digital"]
+    kind: DeliveryKind
     is_expedited: bool
 
 

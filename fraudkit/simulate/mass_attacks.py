@@ -21,6 +21,7 @@ from fraudkit.simulate.honest import Visit, session_of
 from fraudkit.simulate.inventing import (
     BASE_COUNTRIES,
     Delivery,
+    DeliveryKind,
     Place,
     disposable_email,
     new_card,
@@ -130,7 +131,7 @@ class AddressRing:
         identity, visit, device, door = member
         place = respelled(draw, door) if draw.chance(rules.respelled) else door
         taste = Taste(rules.categories, rules.price_level, rules.price_spread)
-        kind = "billing_address" if identity.home == door else "new_address"
+        kind: DeliveryKind = "billing_address" if identity.home == door else "new_address"
         scene = Scene(
             identity=identity,
             delivery=Delivery(place, identity.person, kind, draw.chance(rules.expedited)),

@@ -87,7 +87,7 @@ class CustomerRules(Struct, frozen=True):
     bought_before: Annotated[float, "{0:.0%} of existing accounts have ordered before."] = 0.85
     price_levels: Annotated[
         tuple[float, float],
-        "Usual price levels lie evenly between these: {0}, from the cheapest (0) to the dearest (1).",
+        "Usual price levels lie evenly between {0}; 0 is the cheapest, 1 the dearest.",
     ] = (0.1, 0.75)
     main_favourite: Annotated[
         float, "Each has two favourite categories; the first has {0:.0%} of favourite lines."
@@ -112,12 +112,12 @@ class HonestRules(Struct, frozen=True):
     price_spread: Annotated[
         float, "A price lies within {0:.2f} (standard deviation) of the customer's usual level."
     ] = 0.16
-    gift: Annotated[float, "{0:.1%} are gifts sent to a new address in another name."] = 0.06
+    gift: Annotated[float, "{0:.1%} are gifts sent to a new address in another name."] = 0.08
     gift_marked: Annotated[float, "{0:.0%} of gifts are marked as such."] = 0.6
     abroad: Annotated[float, "{0:.1%} are made while travelling, from a foreign address."] = 0.035
     abroad_delivery: Annotated[float, "{0:.0%} of those go to an address abroad."] = 0.15
     usual_device: Annotated[float, "{0:.0%} come from the newest device, else from any."] = 0.7
-    new_device: Annotated[float, "{0:.1%} come from a device that is new and then stays."] = 0.04
+    new_device: Annotated[float, "{0:.1%} come from a device that is new and then stays."] = 0.07
     new_card: Annotated[float, "{0:.1%} are paid with a card that is new and then stays."] = 0.03
     moved: Annotated[float, "{0:.1%} follow a move to a new home."] = 0.012
     new_home_ip: Annotated[float, "{0:.0%} come after the home's IP address has changed."] = 0.08
@@ -138,7 +138,7 @@ class HonestRules(Struct, frozen=True):
     expedited_eur_minor: Annotated[int, "Fast delivery costs {0} euro cents."] = 1490
     three_d_secure: Annotated[
         float, "{0:.0%} of card payments in Europe are authenticated (3-D Secure)."
-    ] = 0.4
+    ] = 0.35
 
 
 class IssuerRules(Struct, frozen=True):
@@ -231,7 +231,7 @@ class OutcomeRules(Struct, frozen=True):
     review_wait: Annotated[Delay, "They judge after {0}."] = Delay(5, 0.7, 48, "h")
     review_right: Annotated[float, "{0:.0%} of verdicts on fraud are right."] = 0.72
     review_unsure: Annotated[float, "{0:.0%} of verdicts leave it open."] = 0.12
-    review_wrong: Annotated[float, "{0:.0%} of verdicts on honest orders say fraud."] = 0.05
+    review_wrong: Annotated[float, "{0:.0%} of verdicts on honest orders say fraud."] = 0.03
     complaint: Annotated[float, "{0:.0%} of customers so refused complain and are heard."] = 0.6
     complaint_wait: Annotated[Delay, "They are heard after {0}."] = Delay(3, 0.6, 20, "days")
     burst_notice_wait: Annotated[Delay, "A burst that is noticed is marked after {0}."] = Delay(

@@ -24,6 +24,7 @@ from fraudkit.simulate.honest import Visit, session_of
 from fraudkit.simulate.inventing import (
     BASE_COUNTRIES,
     Delivery,
+    DeliveryKind,
     Person,
     disposable_email,
     home_ip,
@@ -80,7 +81,7 @@ class StolenCard:
         identity = self._identity(at_ms)
         elsewhere = draw.chance(rules.new_address)
         place = new_place(draw, country) if elsewhere else identity.home
-        kind = "new_address" if elsewhere else "billing_address"
+        kind: DeliveryKind = "new_address" if elsewhere else "billing_address"
         taste = Taste(rules.categories, rules.price_level, rules.price_spread)
         return Scene(
             identity=identity,

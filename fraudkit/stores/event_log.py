@@ -26,10 +26,16 @@ from fraudkit.features.window import (
 )
 
 __all__ = [
+    "HELD",
+    "KEYS",
+    "NEWEST_TIME",
+    "NONE",
+    "OLDEST",
     "EventLog",
     "append_event",
     "evict_oldest",
     "find",
+    "move_keys",
     "new_event_log",
     "read_windows",
     "record_status",

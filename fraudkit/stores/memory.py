@@ -13,7 +13,7 @@ from fraudkit.features.window import FIRST_STATUS, new_scratch
 from fraudkit.stores import event_log
 from fraudkit.stores.event_log import HELD, KEYS, NEWEST_TIME, OLDEST
 
-__all__ = ["MemoryStore"]
+__all__ = ["DAY_MS", "MemoryStore"]
 
 DAY_MS: Final = 86_400_000
 

@@ -21,7 +21,7 @@ REGISTRY_HOSTS = tuple(
         ("ghcr", "io"),
     )
 )
-UNFINISHED = re.compile("|".join(("TO" + "DO", "FIX" + "ME", "XX" + "X")))
+UNFINISHED = re.compile("|".join(("TO" + "DO", "FIX" + "ME")))
 VAGUE_NAMES = {"util", "utils", "helper", "helpers", "manager", "common", "misc"}
 LINK = re.compile(r"(?<!!)\[[^\]]*\]\(([^)\s]+)(?:\s+\"[^\"]*\")?\)|!\[[^\]]*\]\(([^)\s]+)\)")
 FENCE = re.compile(r"^(```|~~~).*?^\1", re.DOTALL | re.MULTILINE)

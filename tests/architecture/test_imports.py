@@ -12,7 +12,7 @@ import pytest
 from tests.architecture.files import ROOT, source_files
 
 WEB = {"fastapi", "httptools", "starlette", "uvicorn", "uvloop"}
-OFFLINE = {"joblib", "lightgbm", "pandas", "polars", "pyarrow", "scipy", "sklearn"}
+OFFLINE = {"joblib", "lightgbm", "pandas", "polars", "pyarrow", "sklearn"}
 SHELL = {"rich", "typer"}
 SERVICE_MODULES = sorted(
     ".".join(path.relative_to(ROOT).with_suffix("").parts).removesuffix(".__init__")

@@ -1,4 +1,7 @@
-"""Every public module says in ``__all__`` what it offers, sorted, and offers nothing else."""
+"""Every public module says in ``__all__`` what it offers, and offers nothing else.
+
+Ruff (RUF022) holds that the list is sorted.
+"""
 
 import ast
 from pathlib import Path
@@ -20,7 +23,7 @@ def name_of(path: Path) -> str:
 
 
 @pytest.mark.parametrize("module", PUBLIC_MODULES, ids=name_of)
-def test_all_is_sorted_and_names_what_the_module_offers(module: Path) -> None:
+def test_all_names_what_the_module_offers(module: Path) -> None:
     tree = ast.parse(module.read_text("utf-8"))
     listed, offered = listed_names(tree), offered_names(tree)
     if module.name == "__init__.py":
@@ -29,7 +32,7 @@ def test_all_is_sorted_and_names_what_the_module_offers(module: Path) -> None:
     else:
         assert listed is not None, "__all__ is missing"
         assert sorted(listed) == sorted(offered)
-    assert listed == sorted(set(listed))
+    assert len(listed) == len(set(listed))
 
 
 def listed_names(tree: ast.Module) -> list[str] | None:

@@ -80,7 +80,8 @@ _WRONG = [
 _PLACES = [
     *fields(), "order", "email", "payment", "payment.card", "entities", "custom_inputs",
     "entities.zip", "custom_inputs.x", "emial", "email.adress", "payment.card.numbr",
-    "order.amount", "entities.Not a key", "custom_inputs.ä", "entities.4111111111111111", "4111111111111111",
+    "order.amount", "entities.Not a key", "custom_inputs.ä", "entities.4111111111111111",
+    "4111111111111111",
     "order.items.x", "",
 ]  # fmt: skip
 

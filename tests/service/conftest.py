@@ -21,7 +21,7 @@ import pytest
 from service import examples
 
 ROOT = Path(__file__).parents[2]
-BUNDLE = Path("/tmp/tb/current")
+BUNDLE = ROOT / "models" / "current"
 FIRST_ORDER_AT = datetime(2026, 3, 2, 9, 0, tzinfo=UTC)
 
 

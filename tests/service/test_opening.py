@@ -30,7 +30,7 @@ def score_one(settings: Settings, make_orders: Callable[..., Any]) -> None:
 
     with opened(settings) as held:
         order = msgspec.json.encode(make_orders(1, 1)[0])
-        held.engine.score(decode_transaction(order), now_ms=0)
+        held.engine.score(decode_transaction(order))
 
 
 def test_the_first_start_makes_a_key_that_later_starts_keep(settings: Settings) -> None:

@@ -47,14 +47,13 @@ __all__ = ["check_same_scores", "main", "measure"]
 
 CAVEATS: Final = (
     "One process and one order at a time: no network, no queue, no concurrency.",
-    "All ways go from the bytes of an order to the bytes of an answer and run the same trees; "
-    "their raw scores were found equal for every order before anything was timed.",
-    "Floor and first-written are given the feature row; only ours computes it, keeps windows, "
-    "applies a policy and remembers the order.",
-    "First-written is held to one thread: for one row LightGBM's default of all cores is slower.",
+    "All ways go from an order's bytes to an answer's bytes and run the same trees.",
+    "Before anything was timed their raw scores were found equal for every order.",
+    "The feature row is given to floor and first-written; only ours computes it.",
+    "Only ours keeps windows, applies a policy, words its reasons and remembers the order.",
+    "First-written is held to one thread: for one row LightGBM's default, all cores, is slower.",
     "Ways take turns in blocks of orders; garbage collection stays on, and is part of the times.",
-    "The stages are timed on a replica of the engine made of the library's own parts, found to "
-    "give the same decisions; its clock adds about 0.1 us a stage.",
+    "Stages are timed on a replica made of the library's parts; its clock adds to each of them.",
     "A p99.9 rests on one sample in a thousand: look at n.",
 )
 

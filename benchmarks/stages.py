@@ -18,7 +18,7 @@ from fraudkit.domain.decoding import decode_transaction
 from fraudkit.domain.outcome import Outcome, statuses_of
 from fraudkit.domain.transaction import Transaction
 from fraudkit.features.fields import fields_reader
-from fraudkit.features.keys import EntityKeys, IdentifierHash
+from fraudkit.features.keys import EntityKeys, IdentifierHash, event_id
 from fraudkit.features.state import Event, window_plan
 from fraudkit.features.window import NO_AMOUNT
 from fraudkit.scoring.bundle import Bundle
@@ -120,9 +120,9 @@ class StagedRoad:
 
     def note(self, outcome: Outcome) -> None:
         """Take an outcome in."""
-        event_id = self._hash.of_transaction_id(outcome.transaction_id)
+        identifier = event_id(outcome.transaction_id)
         for status in statuses_of(outcome):
-            self._store.record(event_id, status, outcome.available_at_ms)
+            self._store.record(identifier, status, outcome.available_at_ms)
 
     def _order_features(self, transaction: Transaction) -> tuple[NDArray[np.float64], int | None]:
         order, plan = transaction.order, self._plan
@@ -146,7 +146,6 @@ class StagedRoad:
         amount = NO_AMOUNT if amount_minor is None else amount_minor
         held = keys[self._plan.entity_places]
         self._store.read(held, time_ms, amount, values)
-        event_id = self._hash.of_transaction_id(transaction.transaction_id)
-        event = Event(event_id, time_ms, amount, held)
+        event = Event(event_id(transaction.transaction_id), time_ms, amount, held)
         self._store.classify(event)
         return event

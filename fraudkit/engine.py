@@ -90,6 +90,7 @@ class Engine:
             )
         for record in () if journal is None else journal.records():
             self._restore(record)
+        self._warm_up()
 
     @classmethod
     def open(
@@ -279,6 +280,13 @@ class Engine:
             features=row.values.astype("<f8").tobytes(),
             decision=msgspec.json.encode(decision),
         )
+
+    def _warm_up(self) -> None:
+        """Load the compiled kernels, so that the first order does not wait for them."""
+        keys = np.zeros(len(self._plan.entity_places), np.int64)
+        self._store.read(keys, 0, 0, np.empty(self._plan.n_out))
+        self._bundle.scorer.explain(np.zeros(self._plan.n_out))
+        MemoryStore(self._plan, capacity_events=1).append(Event(1, 0, 0, keys))
 
     def _restore(self, record: Record) -> None:
         if isinstance(record, OutcomeRecord):

@@ -8,7 +8,7 @@ caller, `REFERENCE_AMOUNT`.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from operator import attrgetter
+from operator import attrgetter, itemgetter
 from typing import Final, get_type_hints
 
 from msgspec import Struct
@@ -17,7 +17,7 @@ from fraudkit.domain.transaction import Transaction, epoch_ms
 from fraudkit.errors import FeatureError
 from fraudkit.features.spec import Value
 
-__all__ = ["REFERENCE_AMOUNT", "field_reader", "fields_reader", "last_part"]
+__all__ = ["REFERENCE_AMOUNT", "arguments_of", "field_reader", "fields_reader", "last_part"]
 
 REFERENCE_AMOUNT: Final = "reference_amount_minor"
 """The order's amount in minor units of the reference currency."""
@@ -59,18 +59,46 @@ def field_reader(path: str) -> Callable[[Transaction], Value]:
     raise FeatureError(f"the vocabulary must have the field a feature reads, got {path!r}")
 
 
-def fields_reader(paths: Sequence[str]) -> Callable[[Transaction, int | None], tuple[Value, ...]]:
-    """Return the function that reads several paths at once, given the reference amount."""
-    if REFERENCE_AMOUNT not in paths and all(_is_field(path) for path in paths):
-        if len(paths) == 1:
-            one: Callable[[Transaction], Value] = attrgetter(paths[0])
-            return lambda transaction, _amount: (one(transaction),)
-        several: Callable[[Transaction], tuple[Value, ...]] = attrgetter(*paths)
-        return lambda transaction, _amount: several(transaction)
-    readers = [None if path == REFERENCE_AMOUNT else field_reader(path) for path in paths]
-    return lambda transaction, amount: tuple(
-        amount if reader is None else reader(transaction) for reader in readers
+def fields_reader(
+    paths: Sequence[str],
+) -> Callable[[Transaction, int | None], tuple[Value, ...]]:
+    """Return the function that reads several different paths at once.
+
+    It takes the transaction and its reference amount, and returns the values in the order of
+    the paths. Fields proper are read together, in one call.
+    """
+    fields = [path for path in paths if _is_field(path)]
+    derived = [path for path in paths if path not in fields and path != REFERENCE_AMOUNT]
+    if fields == list(paths) and len(fields) > 1:
+        whole: Callable[[Transaction], tuple[Value, ...]] = attrgetter(*fields)
+        return lambda transaction, _amount: whole(transaction)
+    # Two more names make the getter return a tuple, whatever the number of fields.
+    together: Callable[[Transaction], tuple[Value, ...]] = attrgetter(
+        *fields, "transaction_id", "transaction_id"
     )
+    readers = [field_reader(path) for path in derived]
+    read_in = [*fields, "", "", *derived, REFERENCE_AMOUNT]
+    arranged = _arrangement([read_in.index(path) for path in paths])
+
+    def read(transaction: Transaction, amount: int | None) -> tuple[Value, ...]:
+        values = (*together(transaction), *[read(transaction) for read in readers], amount)
+        return arranged(values)
+
+    return read
+
+
+def arguments_of(
+    paths: Sequence[str], names: Sequence[str]
+) -> Callable[[tuple[Value, ...]], tuple[Value, ...]]:
+    """Return the function that picks a feature's arguments from the values of all paths."""
+    return _arrangement([paths.index(name) for name in names])
+
+
+def _arrangement(places: Sequence[int]) -> Callable[[tuple[Value, ...]], tuple[Value, ...]]:
+    if len(places) < 2:  # an item getter needs two places to return a tuple
+        return lambda values: tuple(values[place] for place in places)
+    several: Callable[[tuple[Value, ...]], tuple[Value, ...]] = itemgetter(*places)
+    return several
 
 
 def _is_field(path: str) -> bool:

@@ -6,13 +6,13 @@ Invariant: what leaves this module is a 64-bit keyed hash; nothing behind it see
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 
 import numpy as np
 from numpy.typing import NDArray
 
 from fraudkit.domain.transaction import Transaction
-from fraudkit.features.fields import fields_reader
+from fraudkit.features.fields import arguments_of, fields_reader
 from fraudkit.features.spec import Entity, Value
 from fraudkit.features.window import NO_KEY
 
@@ -56,10 +56,14 @@ class IdentifierHash:
         White space around a value never tells two keys apart; letter case only where the
         entity says so.
         """
-        if values[0] is None or not str(values[0]).strip():
+        first = values[0]
+        if first is None:
             return NO_KEY
-        parts = ["" if value is None else str(value).strip() for value in values]
-        joined = _SEPARATOR.join(parts)
+        joined = str(first).strip()
+        if not joined:
+            return NO_KEY
+        for value in values[1:]:
+            joined += _SEPARATOR if value is None else f"{_SEPARATOR}{str(value).strip()}"
         return self.of(entity.name, joined.lower() if entity.is_caseless else joined)
 
     def digest(self, document: bytes) -> bytes:
@@ -72,18 +76,18 @@ class IdentifierHash:
 class EntityKeys:
     """Reads and hashes every entity of a transaction."""
 
-    __slots__ = ("_hash", "_readers")
+    __slots__ = ("_entities", "_hash", "_read")
 
     def __init__(self, entities: Sequence[Entity], identifier_hash: IdentifierHash) -> None:
         self._hash = identifier_hash
-        self._readers: list[
-            tuple[Entity, Callable[[Transaction, int | None], tuple[Value, ...]]]
-        ] = [(entity, fields_reader(entity.inputs)) for entity in entities]
+        paths = list(dict.fromkeys(path for entity in entities for path in entity.inputs))
+        self._read = fields_reader(paths)
+        self._entities = [(entity, arguments_of(paths, entity.inputs)) for entity in entities]
 
     def of(self, transaction: Transaction) -> NDArray[np.int64]:
         """Return one hash an entity, ``ndarray of int64, shape (n_entities,)``."""
         of_entity = self._hash.of_entity
+        inputs = self._read(transaction, None)
         return np.array(
-            [of_entity(entity, read(transaction, None)) for entity, read in self._readers],
-            np.int64,
+            [of_entity(entity, pick(inputs)) for entity, pick in self._entities], np.int64
         )

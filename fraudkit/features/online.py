@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from fraudkit.domain.money import RateTable
 from fraudkit.domain.transaction import Transaction
-from fraudkit.features.fields import fields_reader
+from fraudkit.features.fields import arguments_of, fields_reader
 from fraudkit.features.keys import EntityKeys, IdentifierHash, event_id
 from fraudkit.features.spec import FeatureSet
 from fraudkit.features.state import Event, StateStore, WindowPlan
@@ -42,7 +42,7 @@ class OnlineRow(NamedTuple):
 class OnlineFeatures:
     """Computes feature rows against a store; reads it, never writes it."""
 
-    __slots__ = ("_columns", "_keys", "_plan", "_rates", "_store")
+    __slots__ = ("_columns", "_keys", "_plan", "_rates", "_read", "_store")
 
     def __init__(
         self,
@@ -56,8 +56,10 @@ class OnlineFeatures:
         self._store = store
         self._rates = rates
         self._keys = EntityKeys(features.entities, identifier_hash)
+        paths = list(dict.fromkeys(path for f in features.order_features for path in f.inputs))
+        self._read = fields_reader(paths)
         self._columns = [
-            (feature.compute, fields_reader(feature.inputs)) for feature in features.order_features
+            (f.compute, arguments_of(paths, f.inputs)) for f in features.order_features
         ]
 
     def row(self, transaction: Transaction) -> OnlineRow:
@@ -68,9 +70,8 @@ class OnlineFeatures:
         amount = NO_AMOUNT if amount_minor is None else amount_minor
         plan = self._plan
         values = np.empty(plan.n_out)
-        values[: plan.first_out] = [
-            compute(*read(transaction, amount_minor)) for compute, read in self._columns
-        ]
+        inputs = self._read(transaction, amount_minor)
+        values[: plan.first_out] = [compute(*pick(inputs)) for compute, pick in self._columns]
         keys = self._keys.of(transaction)
         held = keys[plan.entity_places]
         self._store.read(held, time_ms, amount, values)

@@ -69,6 +69,8 @@ def street_differs(
     """Return 1 where street or postal code differ but for case, spaces and punctuation."""
     if street is None or other_street is None:
         return UNKNOWN
+    if street == other_street and postal == other_postal:
+        return 0.0
     return float(
         _words(street) != _words(other_street) or _words(postal or "") != _words(other_postal or "")
     )
@@ -80,6 +82,8 @@ def name_differs(
     """Return 1 where two names differ but for case, spaces and punctuation."""
     if last is None or other_last is None:
         return UNKNOWN
+    if last == other_last and first == other_first:
+        return 0.0
     return float(_words(f"{first or ''} {last}") != _words(f"{other_first or ''} {other_last}"))
 
 

@@ -277,9 +277,9 @@ def category_code(levels: Sequence[str]) -> Callable[[Value], float]:
     unknown = float("nan")
 
     def code(value: Value) -> float:
-        if isinstance(value, bool):
-            value = "true" if value else "false"
-        return codes.get(str(value), unknown) if value is not None else unknown
+        if value is None or isinstance(value, str):
+            return codes.get(value, unknown)  # type: ignore[arg-type]
+        return codes.get(str(value).lower() if isinstance(value, bool) else str(value), unknown)
 
     return code
 

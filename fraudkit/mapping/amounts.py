@@ -21,7 +21,7 @@ __all__ = ["minor_amounts"]
 
 _MINOR_MAX: Final = 10**13
 _HALF_TOLERANCE: Final = 1e-6
-_DECIMAL: Final = re.compile(r"[+-]?(?:\d+(?:\.\d*)?|\.\d+)(?:[eE][+-]?\d{1,2})?", re.ASCII)
+_DECIMAL: Final = re.compile(r"[+-]?(?:[0-9]+(?:\.[0-9]*)?|\.[0-9]+)(?:[eE][+-]?[0-9]{1,2})?")
 _EXPECTED: Final = "an amount from 0 to 10^13 minor units"
 _HINT: Final = "write it as 1234.50"
 
@@ -91,7 +91,11 @@ def _of_text(
     distinct = distinct.with_columns(minor=pl.Series(minor, dtype=pl.Int64))
     found = written.join(distinct, on=["text", "scale"], how="left", maintain_order="left")
     wrong = exact.is_not_null() & scales.is_not_null() & found["minor"].is_null()
-    return found["minor"], unreadable_faults(exact, wrong, field, _EXPECTED, _HINT)
+    is_number = exact.str.contains(f"^(?:{_DECIMAL.pattern})$")
+    faults = unreadable_faults(exact, wrong & is_number, field, _EXPECTED)
+    return found["minor"], faults + unreadable_faults(
+        exact, wrong & ~is_number, field, _EXPECTED, _HINT
+    )
 
 
 def _minor(text: str, scale: int) -> int | None:

@@ -20,6 +20,8 @@ from fraudkit.errors import InvalidField
 __all__ = ["Cells", "Lines", "read_lines"]
 
 _PROGRESS_ROWS: Final = 10_000
+_LONE_SURROGATE: Final = ("", "text that can be written as UTF-8", "a lone surrogate")
+_SURROGATE: Final = b"\\ud"
 _ENCODING_MARK: Final = b"\xef\xbb\xbf"
 
 
@@ -75,7 +77,9 @@ def read_lines(
             continue
         try:
             document = decode(line)
-            if type(document) is dict:
+            if _SURROGATE in line.lower() and not _is_writable(document):
+                broken[row] = _why(line) if is_strict else InvalidField(*_LONE_SURROGATE)
+            elif type(document) is dict:
                 _flatten(document, "", row, columns, opened)
             else:
                 broken[row] = _why(line)
@@ -119,8 +123,17 @@ def _flatten(
         cells.values.append(value)
 
 
+def _is_writable(document: object) -> bool:
+    """Return whether all text in it can be written again: JSON may escape half a character."""
+    try:
+        msgspec.json.encode(document)
+    except UnicodeEncodeError:
+        return False
+    return True
+
+
 def _why(line: bytes) -> InvalidField:
-    """Return what online decoding says of a line that is no JSON object."""
+    """Return what online decoding says of a line that cannot be read."""
     try:
         decode_transaction(line)
     except InvalidField as error:

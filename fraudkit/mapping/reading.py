@@ -12,6 +12,7 @@ from typing import Final
 
 import polars as pl
 
+from fraudkit.domain.card_number import looks_like_card_number
 from fraudkit.errors import DataFileError, InvalidField, MappingError
 from fraudkit.mapping.binding import bind, opened_parts, wanted_columns
 from fraudkit.mapping.files import RawTable, read_table
@@ -152,9 +153,14 @@ def _read(path: Path, mapping: Mapping, steps: _Steps) -> RawTable:
 def _misfit(table: RawTable, mapping: Mapping, problems: list[str]) -> str:
     names = list(table.columns)
     cut = ", …" if len(names) > _COLUMNS_SHOWN_MAX else ""
-    columns = ", ".join(names[:_COLUMNS_SHOWN_MAX]) + cut
+    columns = ", ".join(_masked(name) for name in names[:_COLUMNS_SHOWN_MAX]) + cut
     head = f"{mapping.source} does not fit {table.path}:"
     return "\n  ".join([head, *problems, f"columns there: {columns or 'none'}"])
+
+
+def _masked(name: str) -> str:
+    """A file without a line of names has its first order there."""
+    return "…" if looks_like_card_number(name) else name
 
 
 def _together(read: list[Rows]) -> tuple[pl.DataFrame, pl.DataFrame, int]:

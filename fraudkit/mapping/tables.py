@@ -180,10 +180,8 @@ def _general_problems(tables: Tables) -> list[str]:
     try:
         rate_table(tables.mapping.reference_currency, tables.rates)
     except InvalidField as error:
-        problems.append(_said(f"[{error.pointer.strip('/').replace('/', '.')}]", error))
-    except msgspec.ValidationError as error:
-        said = str(error).replace("$.rates", "rates")
-        problems.append(f"[rates] must hold dates and decimal text in quotes: {said}")
+        where = error.pointer.strip("/").replace("/", ".")
+        problems.append(f"[{where}]: expected {error.expected}, got {error.received}")
     return problems
 
 

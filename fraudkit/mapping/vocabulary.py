@@ -16,6 +16,7 @@ from typing import Annotated, Any, Final, get_args, get_origin
 import msgspec
 from msgspec import Meta, Struct, inspect
 
+from fraudkit.domain.card_number import looks_like_card_number
 from fraudkit.domain.transaction import Transaction
 
 __all__ = [
@@ -85,8 +86,9 @@ class Field(Struct, frozen=True, kw_only=True):
 
     @property
     def pointer(self) -> str:
-        """The path as JSON pointer."""
-        return "/" + self.path.replace(".", "/")
+        """The path as JSON pointer; a step that looks like a card number is masked."""
+        steps = self.path.split(".")
+        return "/" + "/".join("…" if looks_like_card_number(step) else step for step in steps)
 
     @property
     def frame_name(self) -> str:

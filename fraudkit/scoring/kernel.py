@@ -16,21 +16,23 @@ from __future__ import annotations
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from itertools import pairwise
-from typing import Final
+from typing import Final, NamedTuple
 
 import numpy as np
 from numba import njit
 from numpy.typing import NDArray
 
-from fraudkit.scoring.model_text import CATEGORICAL, DEFAULT_LEFT, Trees
+from fraudkit.errors import BundleError
+from fraudkit.scoring.model_text import CATEGORICAL, DEFAULT_LEFT, NEAR_ZERO, Trees
 
 __all__ = ["TreeScorer"]
 
 _ZERO_AS_MISSING: Final = 1
 _NAN_AS_MISSING: Final = 2
-_ZERO_THRESHOLD: Final = 1e-35
 _CATEGORY_MAX: Final = 2**31 - 1
 _PATH_MAX: Final = 512
+_OURS: Final = 1
+_THEIRS: Final = 2
 
 
 class TreeScorer:
@@ -43,19 +45,33 @@ class TreeScorer:
     reference : ndarray of float64, shape (n_features,)
         A typical approved order.
 
+    Raises
+    ------
+    BundleError
+        If more features than any honest model has could meet on one way through a tree.
+
     Notes
     -----
     Not thread-safe: `explain` uses working memory of the scorer.
     """
 
-    __slots__ = ("_factors", "_path", "_reference_left", "_stack", "reference_score", "trees")
+    __slots__ = ("_factors", "_memory", "_reference_left", "reference_score", "trees")
 
     def __init__(self, trees: Trees, reference: NDArray[np.float64]) -> None:
+        longest = min(_deepest(trees), len(reference))
+        if longest > _PATH_MAX:
+            raise BundleError(
+                f"model.txt: at most {_PATH_MAX} features may meet on one way through a tree, "
+                f"got a tree where {longest} could"
+            )
         self.trees = trees
         self._reference_left = _directions(trees, reference)
-        self._factors = _shapley_factors(_PATH_MAX)
-        self._path = np.zeros((2, max(len(reference), 1)), np.int64)
-        self._stack = np.zeros((_deepest(trees) + 2, 6), np.int64)
+        self._factors = _shapley_factors(longest + 1)
+        self._memory = _Memory(
+            path=np.zeros((longest, 2), np.int32),
+            starts=np.zeros(longest),
+            side=np.zeros(len(reference), np.int8),
+        )
         self.reference_score = self.score(reference)
 
     def score(self, row: NDArray[np.float64]) -> float:
@@ -75,15 +91,9 @@ class TreeScorer:
         out = np.zeros(rows.shape)
 
         def part(span: slice) -> None:
-            path, stack = np.zeros_like(self._path), np.zeros_like(self._stack)
+            memory = _Memory(*(np.zeros_like(held) for held in self._memory))
             _explain_many(
-                self.trees,
-                rows[span],
-                self._reference_left,
-                self._factors,
-                path,
-                stack,
-                out[span],
+                self.trees, rows[span], self._reference_left, self._factors, memory, out[span]
             )
 
         _in_threads(part, len(rows), n_threads)
@@ -93,15 +103,27 @@ class TreeScorer:
         """Return the raw score of one row and its Shapley values, shape (n_features,)."""
         values = np.zeros(len(row))
         score = _explain(
-            self.trees,
-            row,
-            self._reference_left,
-            self._factors,
-            self._path,
-            self._stack,
-            values,
+            self.trees, row, self._reference_left, self._factors, self._memory, values
         )
         return float(score), values
+
+
+class _Memory(NamedTuple):
+    """Working memory of `_explain`: the splits on the way to a leaf where the two orders part.
+
+    Attributes
+    ----------
+    path : ndarray of int32, shape (n_longest, 2)
+        The feature of each such split, and the child that is still to be visited.
+    starts : ndarray of float64, shape (n_longest,)
+        What was gained or lost before the child that is being visited.
+    side : ndarray of int8, shape (n_features,)
+        Whose value a feature takes on the way: 0 undecided, else `_OURS` or `_THEIRS`.
+    """
+
+    path: NDArray[np.int32]
+    starts: NDArray[np.float64]
+    side: NDArray[np.int8]
 
 
 def _in_threads(part: Callable[[slice], None], n_rows: int, n_threads: int) -> None:
@@ -120,7 +142,7 @@ def _goes_left(trees: Trees, node: int, value: float) -> bool:
     missing = (decision >> 2) & 3
     if np.isnan(value) and missing != _NAN_AS_MISSING:
         value = 0.0
-    if (missing == _ZERO_AS_MISSING and abs(value) <= _ZERO_THRESHOLD) or (
+    if (missing == _ZERO_AS_MISSING and abs(value) <= NEAR_ZERO) or (
         missing == _NAN_AS_MISSING and np.isnan(value)
     ):
         return (decision & DEFAULT_LEFT) != 0
@@ -129,7 +151,8 @@ def _goes_left(trees: Trees, node: int, value: float) -> bool:
 
 @njit(cache=True, nogil=True)
 def _is_in_category(trees: Trees, category_set: int, value: float) -> bool:
-    if not 0.0 <= value <= _CATEGORY_MAX:
+    # LightGBM cuts the fraction off, so -0.5 is category 0.
+    if not -1.0 < value <= _CATEGORY_MAX:
         return False
     code = int(value)
     word = trees.category_bounds[category_set] + code // 32
@@ -179,7 +202,7 @@ def _deepest(trees: Trees) -> int:
 
 
 def _shapley_factors(size: int) -> NDArray[np.float64]:
-    """Return ``(a - 1)! b! / (a + b)!`` for ``a`` from 1, ``b`` from 0; shape (size, size).
+    """Return ``(a - 1)! b! / (a + b)!``, and 0 where ``a`` is 0; shape (size, size).
 
     With ``a`` players on one side of a path and ``b`` on the other it is the share of orders in
     which one given player of the first side comes last among them and before the second side.
@@ -193,6 +216,7 @@ def _shapley_factors(size: int) -> NDArray[np.float64]:
     for ours in range(1, exact):
         for theirs in range(exact):
             factors[ours, theirs] = products[ours - 1] * products[theirs] / products[ours + theirs]
+    factors[0] = 0.0
     return np.asarray(factors, np.float64)
 
 
@@ -202,62 +226,56 @@ def _explain(
     row: NDArray[np.float64],
     reference_left: NDArray[np.bool_],
     factors: NDArray[np.float64],
-    path: NDArray[np.int64],
-    stack: NDArray[np.int64],
+    memory: _Memory,
     out: NDArray[np.float64],
 ) -> float:
     """Add Shapley values to ``out`` and return the raw score.
 
-    ``path[0]`` lists the features on which the two orders parted, ``path[1][f]`` says which
-    order feature ``f`` follows: 0 undecided, 1 this order, 2 the reference. A stack entry is the
-    other way at such a split: node, length of the path there, features following this order and
-    the reference, the feature, and whether only this order's values have led there.
+    Where the two orders part on an undecided feature, first the child on this order's side is
+    visited with all below it, then the other. A leaf adds its share for one feature on this
+    order's side to ``gained``, and for one on the reference's side to ``lost``; so what a split
+    gives its feature is what was gained during the first visit less what was lost during the
+    second.
     """
+    path, starts, side = memory
     total = 0.0
     for root in trees.roots:
-        stack[0, 0] = root
-        stack[0, 1:5] = 0
-        stack[0, 4] = -1
-        stack[0, 5] = 1
-        height = 1
-        length = 0
-        while height > 0:
-            height -= 1
-            node, kept, ours, theirs, feature, is_own = stack[height]
-            while length > kept:
-                length -= 1
-                path[1, path[0, length]] = 0
-            if feature >= 0:
-                path[0, length] = feature
-                path[1, feature] = 2
-                length += 1
+        node = root
+        length = theirs = 0
+        gained = lost = 0.0
+        while True:
             while node >= 0:
                 feature = trees.feature[node]
-                own_left = _goes_left(trees, node, row[feature])
-                goes_left = own_left
-                if own_left != reference_left[node]:
-                    if path[1, feature] == 2:
-                        goes_left = not own_left
-                    elif path[1, feature] == 0:
-                        other = trees.right[node] if own_left else trees.left[node]
-                        stack[height, 0] = other
-                        stack[height, 1] = length
-                        stack[height, 2] = ours
-                        stack[height, 3] = theirs + 1
-                        stack[height, 4] = feature
-                        stack[height, 5] = 0
-                        height += 1
-                        path[0, length] = feature
-                        path[1, feature] = 1
+                goes_left = _goes_left(trees, node, row[feature])
+                if goes_left != reference_left[node]:
+                    if side[feature] == _THEIRS:
+                        goes_left = not goes_left
+                    elif side[feature] != _OURS:
+                        path[length, 0] = feature
+                        path[length, 1] = trees.right[node] if goes_left else trees.left[node]
+                        starts[length] = gained
+                        side[feature] = _OURS
                         length += 1
-                        ours += 1
                 node = trees.left[node] if goes_left else trees.right[node]
-            if is_own:
-                total += trees.value[~node]
-            _share_leaf(trees.value[~node], ours, theirs, factors, path, length, out)
-        while length > 0:
-            length -= 1
-            path[1, path[0, length]] = 0
+            value = trees.value[~node]
+            ours = length - theirs
+            if theirs == 0:
+                total += value
+            gained += value * factors[ours, theirs]
+            lost += value * factors[theirs, ours]
+            while length > 0 and side[path[length - 1, 0]] == _THEIRS:
+                length -= 1
+                theirs -= 1
+                feature = path[length, 0]
+                out[feature] -= lost - starts[length]
+                side[feature] = 0
+            if length == 0:
+                break
+            feature, node = path[length - 1, 0], path[length - 1, 1]
+            out[feature] += gained - starts[length - 1]
+            starts[length - 1] = lost
+            side[feature] = _THEIRS
+            theirs += 1
     return total
 
 
@@ -267,27 +285,8 @@ def _explain_many(
     rows: NDArray[np.float64],
     reference_left: NDArray[np.bool_],
     factors: NDArray[np.float64],
-    path: NDArray[np.int64],
-    stack: NDArray[np.int64],
+    memory: _Memory,
     out: NDArray[np.float64],
 ) -> None:
     for index in range(len(rows)):
-        _explain(trees, rows[index], reference_left, factors, path, stack, out[index])
-
-
-@njit(cache=True, nogil=True)
-def _share_leaf(
-    value: float,
-    ours: int,
-    theirs: int,
-    factors: NDArray[np.float64],
-    path: NDArray[np.int64],
-    length: int,
-    out: NDArray[np.float64],
-) -> None:
-    for place in range(length):
-        feature = path[0, place]
-        if path[1, feature] == 1:
-            out[feature] += value * factors[ours, theirs]
-        else:
-            out[feature] -= value * factors[theirs, ours]
+        _explain(trees, rows[index], reference_left, factors, memory, out[index])

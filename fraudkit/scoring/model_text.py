@@ -17,6 +17,8 @@ __all__ = ["CATEGORICAL", "DEFAULT_LEFT", "Trees", "parse_model_text"]
 
 CATEGORICAL: Final = 1
 DEFAULT_LEFT: Final = 2
+NEAR_ZERO: Final = float(np.float32(1e-35))
+"""LightGBM takes a value this close to 0 for 0, before any tree sees it."""
 
 
 class Trees(NamedTuple):
@@ -157,6 +159,13 @@ def _has_bad_categories(tree: Trees) -> bool:
     return bool(np.any((used < 0) | (used >= len(bounds) - 1) | (used != np.floor(used))))
 
 
+def _clear_of_zero(threshold: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Return thresholds that send a value near 0 where they send 0."""
+    below = np.nextafter(-NEAR_ZERO, -np.inf)
+    moved = np.where(threshold < 0.0, below, NEAR_ZERO)
+    return np.where(np.abs(threshold) <= NEAR_ZERO, moved, threshold)
+
+
 def _join(parts: list[Trees]) -> Trees:
     nodes = np.cumsum([0, *(len(tree.feature) for tree in parts)])
     leaves = np.cumsum([0, *(len(tree.value) for tree in parts)])
@@ -169,7 +178,7 @@ def _join(parts: list[Trees]) -> Trees:
 
     def thresholds(tree: Trees, index: int) -> NDArray[np.float64]:
         is_category = (tree.decision & CATEGORICAL) != 0
-        return np.where(is_category, tree.threshold + sets[index], tree.threshold)
+        return np.where(is_category, tree.threshold + sets[index], _clear_of_zero(tree.threshold))
 
     each = list(enumerate(parts))
     return Trees(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from math import isnan
 from typing import Final
 
 import numpy as np
@@ -28,12 +29,16 @@ class Reasons:
         The most reasons given.
     """
 
-    __slots__ = ("_codes", "_features", "_most", "_place_of_code")
+    __slots__ = ("_codes", "_columns", "_features", "_most", "_places")
 
     def __init__(self, features: FeatureSet, *, most: int = 4) -> None:
         self._features: Sequence[Feature] = features.features
         self._codes = sorted({feature.reason_code for feature in self._features})
-        self._place_of_code = np.array(
+        self._columns = [
+            [i for i, feature in enumerate(self._features) if feature.reason_code == code]
+            for code in self._codes
+        ]
+        self._places = np.array(
             [self._codes.index(feature.reason_code) for feature in self._features], np.int64
         )
         self._most = most
@@ -46,39 +51,32 @@ class Reasons:
         values, shapley : ndarray of float64, shape (n_features,)
             The feature row and what each feature adds to the log-odds.
         """
-        weights: NDArray[np.float64] = np.bincount(
-            self._place_of_code, shapley, len(self._codes)
-        ).astype(np.float64)
-        return tuple(
-            Reason(
-                code=self._codes[place],
-                text=self._text(place, values, shapley),
-                weight=round(float(weights[place]), 4),
-            )
-            for place in self._strongest(weights)
-        )
+        added = shapley.tolist()
+        weights = np.bincount(self._places, shapley, len(self._codes)).tolist()
+        reasons = []
+        for place in self._strongest(weights):
+            strongest = max(self._columns[place], key=added.__getitem__)
+            text = _words(self._features[strongest], float(values[strongest]))
+            weight = round(weights[place], 4)
+            reasons.append(Reason(code=self._codes[place], text=text, weight=weight))
+        return tuple(reasons)
 
     def codes_of_many(self, shapley: NDArray[np.float64]) -> list[list[str]]:
         """Return the reason codes of many orders, from values of shape (n_orders, n_features)."""
-        indicator = np.zeros((len(self._place_of_code), len(self._codes)))
-        indicator[np.arange(len(self._place_of_code)), self._place_of_code] = 1.0
+        n_codes = len(self._codes)
         return [
             [self._codes[place] for place in self._strongest(weights)]
-            for weights in shapley @ indicator
+            for row in shapley
+            for weights in (np.bincount(self._places, row, n_codes).tolist(),)
         ]
 
-    def _strongest(self, weights: NDArray[np.float64]) -> list[int]:
-        order = np.argsort(-weights, kind="stable")[: self._most]
-        return [int(place) for place in order if weights[place] >= LEAST_WEIGHT]
-
-    def _text(self, place: int, values: NDArray[np.float64], shapley: NDArray[np.float64]) -> str:
-        own = np.where(self._place_of_code == place, shapley, -np.inf)
-        strongest = int(np.argmax(own))
-        return _words(self._features[strongest], float(values[strongest]))
+    def _strongest(self, weights: list[float]) -> list[int]:
+        raising = [place for place, weight in enumerate(weights) if weight >= LEAST_WEIGHT]
+        return sorted(raising, key=weights.__getitem__, reverse=True)[: self._most]
 
 
 def _words(feature: Feature, value: float) -> str:
-    if np.isnan(value):
+    if isnan(value):
         return f"not known: {feature.meaning[0].lower()}{feature.meaning[1:]}"
     level = ""
     if isinstance(feature, OrderFeature) and feature.levels is not None:

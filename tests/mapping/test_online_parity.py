@@ -120,6 +120,7 @@ def test_errors_equal_those_of_online_decoding(place: str) -> None:
         b"{}", b"[]", b"1", b'"x"', b"{", b'{"a": }', b"\xff", b'{"transaction_id": "\xff"}',
         b'{"transaction_id": 5, broken', b"[" * 100_000, b'{"a":' * 100_000, b'{"a":' * 900 + b"1",
         b'{"transaction_id": "' + b"x" * 300_000 + b'"}', b"NaN", b'{"order": NaN}',
+        b'{"transaction_id": "\\ud800"}', b'{"\\uD800": 1}', b'{"custom_inputs": {"x": "\\ud83d\\ude00"}}',
         b'{"transaction_id": "a"}', b'{"transaction_id": "a", "order": {}}',
         b'{"transaction_id": "a", "event_time": "2026-03-01T12:00:00Z"}',
         b'{"order": {"amount_minor": 1, "currency": "EUR"}}',
@@ -128,6 +129,11 @@ def test_errors_equal_those_of_online_decoding(place: str) -> None:
 )  # fmt: skip
 def test_documents_that_are_no_transaction_have_the_online_error(line: bytes) -> None:
     _same_errors([line])
+
+
+def test_half_a_character_has_the_online_error() -> None:
+    line = msgspec.json.encode(_complete() | {"order_id": "half"})
+    _same_errors([line.replace(b"half", b"\\ud800"), line.replace(b"half", b"\\ud83d\\ude00")])
 
 
 def test_too_many_entries_have_the_online_error() -> None:

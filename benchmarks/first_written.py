@@ -49,7 +49,7 @@ class _Address(_In):
     address_2: str | None = None
     city: str | None = None
     region: str | None = None
-    country: str | None = Field(None, min_length=2, max_length=2)
+    country: str | None = Field(default=None, min_length=2, max_length=2)
     postal: str | None = None
     phone_country_code: str | None = None
     phone_number: str | None = None
@@ -65,7 +65,7 @@ class _Card(_In):
     bank_name: str | None = None
     brand: str | None = None
     funding: str | None = None
-    expiry_month: int | None = Field(None, ge=1, le=12)
+    expiry_month: int | None = Field(default=None, ge=1, le=12)
     expiry_year: int | None = None
     avs_result: str | None = None
     cvv_result: str | None = None
@@ -87,7 +87,7 @@ class _Payment(_In):
 class _Item(_In):
     item_id: str | None = None
     category: str | None = None
-    price_minor: int | None = Field(None, ge=0)
+    price_minor: int | None = Field(default=None, ge=0)
     quantity: int = 1
     is_digital: bool | None = None
 

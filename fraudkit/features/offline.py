@@ -15,9 +15,9 @@ from typing import Final
 
 import numpy as np
 import polars as pl
-from numba import njit
 from numpy.typing import NDArray
 
+from fraudkit.compiled import compiled
 from fraudkit.domain.money import RateTable
 from fraudkit.errors import FeatureError
 from fraudkit.features.fields import REFERENCE_AMOUNT
@@ -205,7 +205,7 @@ def _fill_windows(
         list(pool.map(fill, range(_THREADS)))
 
 
-@njit(cache=True)
+@compiled
 def _spans(
     log: NDArray[np.int64], keys: NDArray[np.int64], order: NDArray[np.int64]
 ) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
@@ -220,7 +220,7 @@ def _spans(
     return starts, ends
 
 
-@njit(cache=True, nogil=True)
+@compiled
 def _window_rows(
     log: NDArray[np.int64],
     order: NDArray[np.int64],

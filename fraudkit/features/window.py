@@ -16,8 +16,9 @@ from enum import IntEnum
 from typing import Final, NamedTuple
 
 import numpy as np
-from numba import njit
 from numpy.typing import NDArray
+
+from fraudkit.compiled import compiled
 
 __all__ = [
     "AMOUNT",
@@ -132,7 +133,7 @@ def new_scratch(arrays: WindowArrays, max_events: int) -> Scratch:
     )
 
 
-@njit(cache=True, nogil=True)
+@compiled
 def window_values(
     log: NDArray[np.int64],
     rows: NDArray[np.int64],
@@ -184,7 +185,7 @@ def window_values(
         feature += 1
 
 
-@njit(cache=True, nogil=True)
+@compiled
 def _clear(scratch: Scratch) -> None:
     scratch.integers[:, :] = 0
     scratch.floats[:, :] = 0.0
@@ -192,12 +193,12 @@ def _clear(scratch: Scratch) -> None:
     scratch.stamp[1:] = 0
 
 
-@njit(cache=True, nogil=True)
+@compiled
 def _holds(row: NDArray[np.int64], column: int, time_ms: int) -> bool:
     return column < 0 or row[column] < time_ms
 
 
-@njit(cache=True, nogil=True)
+@compiled
 def _add_event(
     row: NDArray[np.int64], time_ms: int, wheres: NDArray[np.int64], scratch: Scratch
 ) -> None:
@@ -221,7 +222,7 @@ def _add_event(
         scratch.floats[where, 1] += deviation * (amount - scratch.floats[where, 0])
 
 
-@njit(cache=True, nogil=True)
+@compiled
 def _add_distinct(
     row: NDArray[np.int64], time_ms: int, index: int, arrays: WindowArrays, scratch: Scratch
 ) -> None:
@@ -240,7 +241,7 @@ def _add_distinct(
     scratch.stamp[1 + index] += 1
 
 
-@njit(cache=True, nogil=True)
+@compiled
 def _value(feature: NDArray[np.int64], time_ms: int, amount: int, scratch: Scratch) -> float:
     operation = feature[1]
     held = scratch.integers[feature[2]]
@@ -262,7 +263,7 @@ def _value(feature: NDArray[np.int64], time_ms: int, amount: int, scratch: Scrat
     return _amount_value(operation, held, scratch.floats[feature[2]], amount)
 
 
-@njit(cache=True, nogil=True)
+@compiled
 def _amount_value(
     operation: int, held: NDArray[np.int64], moments: NDArray[np.float64], amount: int
 ) -> float:

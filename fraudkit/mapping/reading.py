@@ -159,7 +159,7 @@ def _misfit(table: RawTable, mapping: Mapping, problems: list[str]) -> str:
 
 
 def _masked(name: str) -> str:
-    """A file without a line of names has its first order there."""
+    """Return a column's name to show: a CSV file without names has its first order there."""
     return "…" if looks_like_card_number(name) else name
 
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from bisect import bisect_right
 from math import exp
-from typing import TypeVar
+from typing import Final
 
 import numpy as np
 from msgspec import Struct
@@ -18,7 +18,7 @@ from fraudkit.errors import BundleError
 
 __all__ = ["Calibration", "probability"]
 
-Number = TypeVar("Number", float, NDArray[np.float64])
+_KNOT_MAX: Final = 1e6
 
 
 class Calibration(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -43,12 +43,17 @@ class Calibration(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True)
     log_odds: tuple[float, ...]
 
     def __post_init__(self) -> None:
-        knots = np.array([self.raw_score, self.log_odds])
-        rises = knots.shape[1] >= 2 and bool(
-            np.all(np.diff(knots[0]) > 0) and np.all(np.diff(knots[1]) >= 0)
-        )
-        if not (rises and np.isfinite(knots).all()):
-            raise BundleError("calibration must have at least two finite, rising knots")
+        places, values = np.array(self.raw_score), np.array(self.log_odds)
+        if not (
+            len(places) == len(values) >= 2
+            and bool(np.all(np.abs([places, values]) <= _KNOT_MAX))
+            and bool(np.all(np.diff(places) > 0) and np.all(np.diff(values) >= 0))
+        ):
+            raise BundleError(
+                "calibration must have at least two knots, raw_score rising and log_odds not "
+                f"falling, all within {_KNOT_MAX:g} of 0, got raw_score {self.raw_score[:5]} and "
+                f"log_odds {self.log_odds[:5]}"
+            )
 
     def log_odds_of(self, raw_score: float) -> float:
         """Return the calibrated log-odds of one raw score."""
@@ -75,4 +80,4 @@ def probability(log_odds: float) -> float:
     >>> probability(0.0), probability(-800.0)
     (0.5, 0.0)
     """
-    return 1.0 / (1.0 + exp(-log_odds)) if log_odds > -700.0 else 0.0
+    return 0.0 if log_odds <= -700.0 else 1.0 / (1.0 + exp(-log_odds))

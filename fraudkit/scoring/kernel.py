@@ -19,9 +19,9 @@ from itertools import pairwise
 from typing import Final, NamedTuple
 
 import numpy as np
-from numba import njit
 from numpy.typing import NDArray
 
+from fraudkit.compiled import compiled
 from fraudkit.errors import BundleError
 from fraudkit.scoring.model_text import CATEGORICAL, DEFAULT_LEFT, NEAR_ZERO, Trees
 
@@ -102,9 +102,7 @@ class TreeScorer:
     def explain(self, row: NDArray[np.float64]) -> tuple[float, NDArray[np.float64]]:
         """Return the raw score of one row and its Shapley values, shape (n_features,)."""
         values = np.zeros(len(row))
-        score = _explain(
-            self.trees, row, self._reference_left, self._factors, self._memory, values
-        )
+        score = _explain(self.trees, row, self._reference_left, self._factors, self._memory, values)
         return float(score), values
 
 
@@ -134,7 +132,7 @@ def _in_threads(part: Callable[[slice], None], n_rows: int, n_threads: int) -> N
             done.result()
 
 
-@njit(cache=True, nogil=True)
+@compiled
 def _goes_left(trees: Trees, node: int, value: float) -> bool:
     decision = trees.decision[node]
     if decision & CATEGORICAL:
@@ -149,7 +147,7 @@ def _goes_left(trees: Trees, node: int, value: float) -> bool:
     return value <= trees.threshold[node]
 
 
-@njit(cache=True, nogil=True)
+@compiled
 def _is_in_category(trees: Trees, category_set: int, value: float) -> bool:
     # LightGBM cuts the fraction off, so -0.5 is category 0.
     if not -1.0 < value <= _CATEGORY_MAX:
@@ -161,7 +159,7 @@ def _is_in_category(trees: Trees, category_set: int, value: float) -> bool:
     return (trees.category_bits[word] >> np.uint32(code % 32)) & np.uint32(1) != 0
 
 
-@njit(cache=True, nogil=True)
+@compiled
 def _score(trees: Trees, row: NDArray[np.float64]) -> float:
     total = 0.0
     for root in trees.roots:
@@ -173,13 +171,13 @@ def _score(trees: Trees, row: NDArray[np.float64]) -> float:
     return total
 
 
-@njit(cache=True, nogil=True)
+@compiled
 def _score_many(trees: Trees, rows: NDArray[np.float64], out: NDArray[np.float64]) -> None:
     for index in range(len(rows)):
         out[index] = _score(trees, rows[index])
 
 
-@njit(cache=True, nogil=True)
+@compiled
 def _directions(trees: Trees, row: NDArray[np.float64]) -> NDArray[np.bool_]:
     """Return for every node whether the row goes left there."""
     left = np.empty(len(trees.feature), np.bool_)
@@ -188,7 +186,7 @@ def _directions(trees: Trees, row: NDArray[np.float64]) -> NDArray[np.bool_]:
     return left
 
 
-@njit(cache=True, nogil=True)
+@compiled
 def _deepest(trees: Trees) -> int:
     """Return the most splits on any way from a root to a leaf."""
     depth = np.zeros(len(trees.feature) + 1, np.int64)
@@ -220,7 +218,7 @@ def _shapley_factors(size: int) -> NDArray[np.float64]:
     return np.asarray(factors, np.float64)
 
 
-@njit(cache=True, nogil=True)
+@compiled
 def _explain(
     trees: Trees,
     row: NDArray[np.float64],
@@ -279,7 +277,7 @@ def _explain(
     return total
 
 
-@njit(cache=True, nogil=True)
+@compiled
 def _explain_many(
     trees: Trees,
     rows: NDArray[np.float64],

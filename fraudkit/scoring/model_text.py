@@ -19,6 +19,7 @@ CATEGORICAL: Final = 1
 DEFAULT_LEFT: Final = 2
 NEAR_ZERO: Final = float(np.float32(1e-35))
 """LightGBM takes a value this close to 0 for 0, before any tree sees it."""
+_LEAF_MAX: Final = 1e6
 
 
 class Trees(NamedTuple):
@@ -68,16 +69,20 @@ def parse_model_text(text: str) -> tuple[Trees, tuple[str, ...]]:
     header = _fields(head)
     _check_header(header)
     names = tuple(header["feature_names"].split(" "))
-    if int(header["max_feature_idx"]) + 1 != len(names):
+    if header["max_feature_idx"] != str(len(names) - 1):
         raise BundleError("model.txt: feature_names must be as many as max_feature_idx + 1")
-    parts = [_tree(block, len(names)) for block in blocks]
-    if not parts:
-        raise BundleError("model.txt must hold at least one tree, got none")
-    return _join(parts), names
+    n_trees = len(header["tree_sizes"].split())
+    if not blocks or len(blocks) != n_trees or "\nend of trees\n" not in blocks[-1]:
+        raise BundleError(
+            f"model.txt must be whole and hold at least one tree: {n_trees} trees are said, "
+            f"{len(blocks)} are there"
+        )
+    return _join([_tree(block, len(names)) for block in blocks]), names
 
 
 def _fields(block: str) -> dict[str, str]:
-    return dict(line.split("=", 1) for line in block.split("\n") if "=" in line)
+    """Return the lines ``name=value``; a line without a value, as ``average_output``, has ``""``."""
+    return {name: value for name, _, value in (line.partition("=") for line in block.split("\n"))}
 
 
 def _check_header(header: dict[str, str]) -> None:
@@ -85,7 +90,9 @@ def _check_header(header: dict[str, str]) -> None:
     for name, value in wanted.items():
         if header.get(name) != value:
             raise BundleError(f"model.txt: {name} must be {value!r}, got {header.get(name)!r}")
-    missing = {"feature_names", "max_feature_idx"} - set(header)
+    if "average_output" in header:
+        raise BundleError("model.txt: trees must add up, got a random forest, which averages them")
+    missing = {"feature_names", "max_feature_idx", "tree_sizes"} - set(header)
     if missing:
         raise BundleError(f"model.txt: {min(missing)} must be there, it is missing")
 
@@ -97,7 +104,11 @@ def _tree(block: str, n_features: int) -> Trees:
         tree = _tree_arrays(fields)
     except (KeyError, ValueError, OverflowError) as error:
         raise BundleError(f"model.txt: tree {number[:12]} cannot be read: {error!r}") from error
-    _check_tree(tree, number[:12], n_features)
+    problem = _problem(tree, n_features)
+    if problem:
+        raise BundleError(
+            f"model.txt: tree {number[:12]}: {problem}; the file is altered or not ours"
+        )
     return tree
 
 
@@ -109,6 +120,9 @@ def _tree_arrays(fields: dict[str, str]) -> Trees:
     if len(value) != n_leaves or n_leaves < 1:
         raise ValueError(f"{n_leaves} leaves are said, {len(value)} are there")
     is_leaf = n_leaves == 1
+    bounds = fields["cat_boundaries"].split() if n_categories else ["0"]
+    if len(bounds) != n_categories + 1:
+        raise ValueError(f"{n_categories} category sets are said, {len(bounds) - 1} are there")
 
     def column(name: str, dtype: type[np.generic]) -> NDArray[np.generic]:
         return np.array([] if is_leaf else fields[name].split(), dtype)
@@ -121,42 +135,39 @@ def _tree_arrays(fields: dict[str, str]) -> Trees:
         left=column("left_child", np.int32),  # type: ignore[arg-type]
         right=column("right_child", np.int32),  # type: ignore[arg-type]
         value=value,
-        category_bounds=np.array(
-            fields["cat_boundaries"].split() if n_categories else [0], np.int64
-        ),
+        category_bounds=np.array(bounds, np.int64),
         category_bits=np.array(fields["cat_threshold"].split() if n_categories else [], np.uint32),
     )
 
 
-def _check_tree(tree: Trees, number: str, n_features: int) -> None:
+def _problem(tree: Trees, n_features: int) -> str:
+    """Return what must hold of a tree and does not, or ``""``; each rule relies on those before."""
     n_nodes, n_leaves = len(tree.feature), len(tree.value)
     lengths = {len(array) for array in (tree.threshold, tree.decision, tree.left, tree.right)}
-    children = np.concatenate([tree.left, tree.right])
-    reached = np.sort(np.concatenate([children, tree.roots]))
-    expected = np.concatenate([np.arange(-n_leaves, 0), np.arange(n_nodes)])
-    nodes = children[: 2 * n_nodes].reshape(2, -1)
-    problems = {
-        "arrays must have one entry a node": lengths - {n_nodes} or n_leaves != n_nodes + 1,
-        "every node and leaf must be reached once": not np.array_equal(reached, expected),
-        "a child must come after its parent": np.any((nodes >= 0) & (nodes <= np.arange(n_nodes))),
-        "a split must be on a known feature": np.any(
-            (tree.feature < 0) | (tree.feature >= n_features)
-        ),
-        "values must be finite": not np.isfinite(tree.value).all()
-        or np.isnan(tree.threshold).any(),
-        "category sets must be in range": _has_bad_categories(tree),
-    }
-    for rule, is_broken in problems.items():
-        if is_broken:
-            raise BundleError(f"model.txt: tree {number}: {rule}; the file is altered or not ours")
+    if lengths != {n_nodes} or n_leaves != n_nodes + 1:
+        return "arrays must have one entry a node"
+    children = np.stack([tree.left, tree.right])
+    reached = np.sort(np.append(children, tree.roots))
+    if not np.array_equal(reached, np.arange(-n_leaves, n_nodes)):
+        return "every node and leaf must be reached once"
+    if np.any((children >= 0) & (children <= np.arange(n_nodes))):
+        return "a child must come after its parent"
+    if np.any((tree.feature < 0) | (tree.feature >= n_features)):
+        return "a split must be on a known feature"
+    if np.any(~(np.abs(tree.value) <= _LEAF_MAX)) or np.isnan(tree.threshold).any():
+        return f"thresholds must be numbers and leaves at most {_LEAF_MAX:g}"
+    return "category sets must be in range" if _has_bad_categories(tree) else ""
 
 
 def _has_bad_categories(tree: Trees) -> bool:
     bounds = tree.category_bounds
-    if bounds[0] != 0 or np.any(np.diff(bounds) <= 0) or bounds[-1] != len(tree.category_bits):
+    if not len(bounds) or bounds[0] != 0 or bounds[-1] != len(tree.category_bits):
         return True
     used = tree.threshold[(tree.decision & CATEGORICAL) != 0]
-    return bool(np.any((used < 0) | (used >= len(bounds) - 1) | (used != np.floor(used))))
+    return bool(
+        np.any(np.diff(bounds) <= 0)
+        or np.any((used < 0) | (used >= len(bounds) - 1) | (used != np.floor(used)))
+    )
 
 
 def _clear_of_zero(threshold: NDArray[np.float64]) -> NDArray[np.float64]:

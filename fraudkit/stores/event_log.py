@@ -11,9 +11,9 @@ from __future__ import annotations
 from typing import Final, NamedTuple
 
 import numpy as np
-from numba import njit
 from numpy.typing import NDArray
 
+from fraudkit.compiled import compiled
 from fraudkit.features.window import (
     AMOUNT,
     EVENT_TIME,
@@ -92,14 +92,14 @@ def new_event_log(capacity: int, n_columns: int, n_entities: int) -> EventLog:
     )
 
 
-@njit(cache=True, nogil=True)
+@compiled
 def find(table: NDArray[np.int64], key: int) -> int:
     """Return the place that a table holds for a key, or `NONE`."""
     slot = _slot(table, key)
     return table[slot, 1] if table[slot, 0] == key else NONE
 
 
-@njit(cache=True, nogil=True)
+@compiled
 def read_windows(
     log: EventLog,
     keys: NDArray[np.int64],
@@ -143,7 +143,7 @@ def read_windows(
         )
 
 
-@njit(cache=True, nogil=True)
+@compiled
 def append_event(
     log: EventLog, event_id: int, time_ms: int, amount: int, keys: NDArray[np.int64]
 ) -> int:
@@ -168,7 +168,7 @@ def append_event(
     return place
 
 
-@njit(cache=True, nogil=True)
+@compiled
 def evict_oldest(log: EventLog) -> None:
     """Let the oldest arrival go; one must be held."""
     place = log.state[OLDEST]
@@ -183,7 +183,7 @@ def evict_oldest(log: EventLog) -> None:
     log.state[HELD] -= 1
 
 
-@njit(cache=True, nogil=True)
+@compiled
 def record_status(log: EventLog, event_id: int, column: int, known_at_ms: int) -> bool:
     """Note the earliest time at which a status was known; returns whether the event is held."""
     place = find(log.place_of_id, event_id)
@@ -193,7 +193,7 @@ def record_status(log: EventLog, event_id: int, column: int, known_at_ms: int) -
     return True
 
 
-@njit(cache=True, nogil=True)
+@compiled
 def move_keys(source: NDArray[np.int64], target: NDArray[np.int64]) -> None:
     """Put every entry of a table into an empty, larger one."""
     for slot in range(len(source)):
@@ -201,7 +201,7 @@ def move_keys(source: NDArray[np.int64], target: NDArray[np.int64]) -> None:
             _put(target, source[slot, 0], source[slot, 1])
 
 
-@njit(cache=True, nogil=True)
+@compiled
 def _link(log: EventLog, place: int, column: int, key: int) -> None:
     newer = NONE
     older = find(log.newest_of_key, key)
@@ -220,7 +220,7 @@ def _link(log: EventLog, place: int, column: int, key: int) -> None:
         _put(log.newest_of_key, key, place)
 
 
-@njit(cache=True, nogil=True)
+@compiled
 def _unlink(log: EventLog, place: int, column: int, key: int) -> None:
     older = log.older[place, column]
     newer = log.newer[place, column]
@@ -235,14 +235,14 @@ def _unlink(log: EventLog, place: int, column: int, key: int) -> None:
         log.state[KEYS] -= 1
 
 
-@njit(cache=True, nogil=True)
+@compiled
 def _comes_after(log: EventLog, place: int, other: int) -> bool:
     time_ms = log.rows[place, EVENT_TIME]
     other_ms = log.rows[other, EVENT_TIME]
     return time_ms > other_ms or (time_ms == other_ms and log.ids[place] > log.ids[other])
 
 
-@njit(cache=True, nogil=True)
+@compiled
 def _slot(table: NDArray[np.int64], key: int) -> int:
     """Return the slot of a key, or the free slot where it would go."""
     mask = len(table) - 1
@@ -252,14 +252,14 @@ def _slot(table: NDArray[np.int64], key: int) -> int:
     return slot
 
 
-@njit(cache=True, nogil=True)
+@compiled
 def _put(table: NDArray[np.int64], key: int, place: int) -> None:
     slot = _slot(table, key)
     table[slot, 0] = key
     table[slot, 1] = place
 
 
-@njit(cache=True, nogil=True)
+@compiled
 def _remove(table: NDArray[np.int64], key: int) -> None:
     mask = len(table) - 1
     free = _slot(table, key)

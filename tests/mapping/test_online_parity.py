@@ -120,7 +120,7 @@ def test_errors_equal_those_of_online_decoding(place: str) -> None:
         b"{}", b"[]", b"1", b'"x"', b"{", b'{"a": }', b"\xff", b'{"transaction_id": "\xff"}',
         b'{"transaction_id": 5, broken', b"[" * 100_000, b'{"a":' * 100_000, b'{"a":' * 900 + b"1",
         b'{"transaction_id": "' + b"x" * 300_000 + b'"}', b"NaN", b'{"order": NaN}',
-        b'{"transaction_id": "\\ud800"}', b'{"\\uD800": 1}', b'{"custom_inputs": {"x": "\\ud83d\\ude00"}}',
+        b'{"transaction_id": "\\ud800"}', b'{"\\uD800": 1}',
         b'{"transaction_id": "a"}', b'{"transaction_id": "a", "order": {}}',
         b'{"transaction_id": "a", "event_time": "2026-03-01T12:00:00Z"}',
         b'{"order": {"amount_minor": 1, "currency": "EUR"}}',

@@ -7,6 +7,7 @@ writes first (`benchmarks.first_written`). Two models that disagree are never ti
 
 from __future__ import annotations
 
+import gc
 import sys
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
@@ -150,6 +151,8 @@ def measure(n_orders: int, seed: int) -> Report:
         with _lanes(folder, bundle, workload, staged) as lanes:
             generator = np.random.default_rng(seed)
             take_turns(lanes, range(_WARM_UP_ORDERS), block=_BLOCK, generator=generator)
+            gc.collect()
+            gc.freeze()  # pandas and scikit-learn are in this process only to be compared with
             taken = take_turns(lanes, places, block=_BLOCK, generator=generator)
     del taken["staged"]
     packages = "fraudkit lightgbm numpy numba msgspec pydantic pandas scikit-learn".split()

@@ -118,7 +118,7 @@ def parse_policy(text: str, origin: str = "policy") -> Policy:
     try:
         plain: dict[str, Any] = tomllib.loads(text)
         return convert(plain, Policy)
-    except tomllib.TOMLDecodeError as error:
+    except (tomllib.TOMLDecodeError, RecursionError) as error:
         raise PolicyError(f"{origin}: must be TOML; {error}") from error
     except InvalidField as error:
         raise PolicyError(f"{origin}: {error}") from error

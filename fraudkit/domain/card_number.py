@@ -5,9 +5,19 @@ scheme's prefix and length and a right check digit. Left alone: a run after ``+`
 number) and a run inside a hexadecimal digest.
 """
 
-import re
+from __future__ import annotations
 
-__all__ = ["looks_like_card_number", "may_hold_card_number"]
+import re
+from collections.abc import Iterator
+
+import msgspec
+from msgspec import Struct
+
+from fraudkit.errors import CardNumberRefused
+
+__all__ = ["looks_like_card_number", "may_hold_card_number", "refuse_card_numbers"]
+
+_encode = msgspec.json.Encoder().encode
 
 _SEPARATOR_BYTES = b" -\xc2\xa0"
 _DIGITS_TO_ZERO = bytes.maketrans(b"123456789", b"000000000")
@@ -61,6 +71,14 @@ def may_hold_card_number(encoded: bytes) -> bool:
     return _SHORTEST_RUN in encoded.translate(_DIGITS_TO_ZERO, _SEPARATOR_BYTES)
 
 
+def refuse_card_numbers(value: Struct) -> None:
+    """Raise `CardNumberRefused` if any string in the value looks like a full card number."""
+    if may_hold_card_number(_encode(value)):
+        for pointer, text in _strings(value, ""):
+            if looks_like_card_number(text):
+                raise CardNumberRefused(pointer)
+
+
 def _is_card_number(text: str, found: re.Match[str]) -> bool:
     run = found.group(1)
     # Behind four groups of four may stand a last group, or a date or a security code.
@@ -94,3 +112,19 @@ def _luhn(digits: str) -> bool:
             digit *= 2
         total += digit - 9 if digit > 9 else digit
     return total % 10 == 0
+
+
+def _strings(value: object, pointer: str) -> Iterator[tuple[str, str]]:
+    """Yield every string in a value, dictionary keys included."""
+    if isinstance(value, str):
+        yield pointer, value
+    elif isinstance(value, Struct):
+        for name in value.__struct_fields__:
+            yield from _strings(getattr(value, name), f"{pointer}/{name}")
+    elif isinstance(value, dict):
+        for key, held in value.items():
+            yield from _strings(key, pointer)
+            yield from _strings(held, f"{pointer}/{key}")
+    elif isinstance(value, tuple | list):
+        for index, held in enumerate(value):
+            yield from _strings(held, f"{pointer}/{index}")

@@ -11,6 +11,7 @@ from typing import Annotated, Literal
 
 from msgspec import Meta, Struct
 
+from fraudkit.domain.card_number import refuse_card_numbers
 from fraudkit.domain.codes import CurrencyCode
 from fraudkit.domain.transaction import (
     AmountMinor,
@@ -18,7 +19,6 @@ from fraudkit.domain.transaction import (
     Text,
     Timestamp,
     epoch_ms,
-    refuse_card_numbers,
 )
 from fraudkit.errors import InvalidField
 

@@ -6,9 +6,10 @@ from typing import Annotated, Literal
 
 from msgspec import Meta, Struct
 
+from fraudkit.domain.card_number import refuse_card_numbers
 from fraudkit.domain.codes import CountryCode, CurrencyCode
 from fraudkit.domain.decision import InputWarning
-from fraudkit.domain.transaction import AmountMinor, Identifier, PaymentMethod, refuse_card_numbers
+from fraudkit.domain.transaction import AmountMinor, Identifier, PaymentMethod
 
 __all__ = ["Demographic", "LeftOut", "PaymentContext", "RankedMethod", "Recommendation"]
 

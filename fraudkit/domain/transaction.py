@@ -6,16 +6,13 @@ such as ``billing.country`` can always be read; a field that did not come is ``N
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from typing import Annotated, Literal
 
-import msgspec
 from msgspec import Meta, Struct
 
-from fraudkit.domain.card_number import looks_like_card_number, may_hold_card_number
+from fraudkit.domain.card_number import refuse_card_numbers
 from fraudkit.domain.codes import CountryCode, CurrencyCode
-from fraudkit.errors import CardNumberRefused
 
 __all__ = [
     "EPOCH",
@@ -39,12 +36,10 @@ __all__ = [
     "Timestamp",
     "Transaction",
     "epoch_ms",
-    "refuse_card_numbers",
 ]
 
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _MILLISECOND = timedelta(milliseconds=1)
-_encode = msgspec.json.Encoder().encode
 
 Identifier = Annotated[str, Meta(min_length=1, max_length=255)]
 Text = Annotated[str, Meta(max_length=255)]
@@ -380,27 +375,3 @@ class Transaction(_Part, frozen=True):
         """The offset of the event time from UTC, in whole minutes."""
         offset = self.event_time.utcoffset()
         return 0 if offset is None else int(offset.total_seconds()) // 60
-
-
-def refuse_card_numbers(value: Struct) -> None:
-    """Raise `CardNumberRefused` if any string in the value looks like a full card number."""
-    if may_hold_card_number(_encode(value)):
-        for pointer, text in _strings(value, ""):
-            if looks_like_card_number(text):
-                raise CardNumberRefused(pointer)
-
-
-def _strings(value: object, pointer: str) -> Iterator[tuple[str, str]]:
-    """Yield every string in a value, dictionary keys included."""
-    if isinstance(value, str):
-        yield pointer, value
-    elif isinstance(value, Struct):
-        for name in value.__struct_fields__:
-            yield from _strings(getattr(value, name), f"{pointer}/{name}")
-    elif isinstance(value, dict):
-        for key, held in value.items():
-            yield from _strings(key, pointer)
-            yield from _strings(held, f"{pointer}/{key}")
-    elif isinstance(value, tuple | list):
-        for index, held in enumerate(value):
-            yield from _strings(held, f"{pointer}/{index}")

@@ -6,7 +6,7 @@ the windows of the shop's own entities, and one feature for each of its own colu
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from math import inf
 from typing import Any, Final
 
@@ -14,31 +14,26 @@ import msgspec
 
 from fraudkit.errors import FeatureError
 from fraudkit.features import order_features as compute
+from fraudkit.features.default_windows import default_windows
 from fraudkit.features.fields import REFERENCE_AMOUNT, last_part
 from fraudkit.features.spec import (
     Aggregation,
     Entity,
     Feature,
     FeatureSet,
-    OperationName,
     OrderFeature,
-    Where,
     category_code,
 )
 
 __all__ = [
     "CATEGORIES",
-    "DAY_MS",
     "ENTITIES",
-    "HOUR_MS",
+    "ORDER_FEATURES",
     "category",
     "default_features",
     "feature_set",
     "numeric_column",
 ]
-
-HOUR_MS: Final = 3_600_000
-DAY_MS: Final = 24 * HOUR_MS
 
 ENTITIES: Final = (
     Entity(name="card", inputs=("payment.card.fingerprint",), label="this card"),
@@ -83,133 +78,95 @@ CATEGORIES: Final = {
 """Categorical order features: name → field and reason code."""
 
 
-def _order_features() -> list[OrderFeature]:
-    def feature(  # noqa: PLR0913, PLR0917 - a row of the table below
-        name: str,
-        inputs: Sequence[str],
-        function: object,
-        unit: str,
-        meaning: str,
-        reason_code: str,
-        text: str,
-        low: float = 0.0,
-        high: float = inf,
-    ) -> OrderFeature:
-        return OrderFeature(
-            name=name,
-            inputs=tuple(inputs),
-            compute=function,  # type: ignore[arg-type]
-            unit=unit,
-            meaning=meaning,
-            reason_code=reason_code,
-            low=low,
-            high=high,
-            text=text,
-        )
-
-    both = ("shipping.address", "shipping.postal", "billing.address", "billing.postal")
-    return [
-        feature("amount", (REFERENCE_AMOUNT,), compute.amount, "minor units",
-                "Order total in minor units of the reference currency", "AMOUNT",
-                "the amount"),
-        feature("is_round_amount", ("order.amount_minor",), compute.is_round_amount, "0 or 1",
-                "Whether the total ends in two zeros of its minor unit", "AMOUNT",
-                "a round amount", high=1.0),
-        feature("item_count", ("order.item_count",), compute.number, "lines",
-                "Lines of the basket", "BASKET", "{value:.0f} lines in the basket"),
-        feature("local_hour", ("event_time_ms", "utc_offset_minutes"), compute.local_hour,
-                "hour", "Hour of the day where the order was made", "TIME_OF_DAY",
-                "ordered at {value:.0f} o'clock local time", high=23.0),
-        feature("local_weekday", ("event_time_ms", "utc_offset_minutes"), compute.local_weekday,
-                "weekday", "Day of the week where the order was made, Monday is 0",
-                "TIME_OF_DAY", "the day of the week", high=6.0),
-        feature("account_age", ("event_time_ms", "account.created_at_ms"),
-                compute.account_age_days, "days",
-                "Days between the account's making and the order", "ACCOUNT_AGE",
-                "the account is {value:.1f} days old", low=-inf),
-        feature("is_guest", ("account.is_guest",), compute.is_true, "0 or 1",
-                "Whether the order is made without an account", "ACCOUNT_AGE",
-                "ordered as a guest", high=1.0),
-        feature("session_age", ("device.session_age_s",), compute.number, "seconds",
-                "Seconds from the session's start to the order", "SESSION",
-                "{value:.0f} seconds in the shop before ordering"),
-        feature("email_length", ("email.address",), compute.local_part_length, "characters",
-                "Length of the e-mail address before the @", "EMAIL_SHAPE",
-                "the shape of the e-mail address", high=254.0),
-        feature("email_digit_share", ("email.address",), compute.digit_share, "share",
-                "Share of digits in the e-mail address before the @", "EMAIL_SHAPE",
-                "the shape of the e-mail address", high=1.0),
-        feature("email_has_name", ("email.address", "billing.last_name"), compute.name_in_email,
-                "0 or 1", "Whether the last name stands in the e-mail address", "EMAIL_NAME",
-                "the e-mail address does not go with the name", high=1.0),
-        feature("address_differs", both, compute.street_differs, "0 or 1",
-                "Whether delivery and billing address differ", "ADDRESS_MISMATCH",
-                "delivery and billing address differ", high=1.0),
-        feature("name_differs",
-                ("shipping.first_name", "shipping.last_name",
-                 "billing.first_name", "billing.last_name"),
-                compute.name_differs, "0 or 1", "Whether delivery and billing name differ",
-                "NAME_MISMATCH", "delivery and billing name differ", high=1.0),
-        feature("shipping_billing_country_differs", ("shipping.country", "billing.country"),
-                compute.differs, "0 or 1", "Whether delivery and billing country differ",
-                "COUNTRY_MISMATCH", "delivery and billing country differ", high=1.0),
-        feature("card_billing_country_differs", ("payment.card.country", "billing.country"),
-                compute.differs, "0 or 1", "Whether the card's and the billing country differ",
-                "CARD_COUNTRY_MISMATCH", "the card was issued in another country", high=1.0),
-    ]  # fmt: skip
+def _feature(  # noqa: PLR0913 - a row of the table below
+    name: str,
+    inputs: tuple[str, ...],
+    function: Callable[..., float],
+    reason_code: str,
+    meaning: str,
+    text: str,
+    *,
+    unit: str = "0 or 1",
+    zero_text: str = "",
+    low: float = 0.0,
+    high: float = 1.0,
+) -> OrderFeature:
+    return OrderFeature(
+        name=name,
+        inputs=inputs,
+        compute=function,
+        unit=unit,
+        meaning=meaning,
+        reason_code=reason_code,
+        low=low,
+        high=high,
+        text=text,
+        zero_text=zero_text,
+    )
 
 
-_WINDOWS: Final[dict[str, tuple[tuple[OperationName, int, Where, str | None], ...]]] = {
-    "card": (
-        ("count", HOUR_MS, "attempted", None),
-        ("count", DAY_MS, "attempted", None),
-        ("sum", DAY_MS, "attempted", None),
-        ("distinct", 7 * DAY_MS, "attempted", "account"),
-        ("seconds_since_last", 30 * DAY_MS, "attempted", None),
-        ("count", 180 * DAY_MS, "fraud", None),
-    ),
-    "account": (
-        ("count", DAY_MS, "attempted", None),
-        ("amount_over_mean", 90 * DAY_MS, "attempted", None),
-        ("seconds_since_last", 90 * DAY_MS, "attempted", None),
-        ("distinct", 30 * DAY_MS, "attempted", "device"),
-        ("count", 180 * DAY_MS, "fraud", None),
-    ),
-    "email": (
-        ("count", DAY_MS, "attempted", None),
-        ("count", 30 * DAY_MS, "attempted", None),
-        ("distinct", 7 * DAY_MS, "attempted", "card"),
-        ("seconds_since_last", 90 * DAY_MS, "attempted", None),
-        ("count", 180 * DAY_MS, "fraud", None),
-        ("share", 180 * DAY_MS, "fraud", None),
-    ),
-    "device": (
-        ("count", HOUR_MS, "attempted", None),
-        ("distinct", DAY_MS, "attempted", "card"),
-        ("count", HOUR_MS, "declined_hard", None),
-        ("count", 180 * DAY_MS, "fraud", None),
-    ),
-    "ip": (
-        ("count", HOUR_MS, "attempted", None),
-        ("distinct", DAY_MS, "attempted", "card"),
-    ),
-    "shipping_address": (
-        ("distinct", 30 * DAY_MS, "attempted", "account"),
-        ("count", 180 * DAY_MS, "fraud", None),
-    ),
-}
+_TIME: Final = ("event_time_ms", "utc_offset_minutes")
 
-_OWN_WINDOWS: Final[tuple[tuple[OperationName, int, Where, str | None], ...]] = (
-    ("count", DAY_MS, "attempted", None),
-    ("count", 7 * DAY_MS, "attempted", None),
-    ("count", 30 * DAY_MS, "attempted", None),
-    ("mean", 30 * DAY_MS, "attempted", None),
-    ("seconds_since_last", 30 * DAY_MS, "attempted", None),
-    ("count", 7 * DAY_MS, "fraud", None),
-    ("share", 30 * DAY_MS, "fraud", None),
-    ("count", 180 * DAY_MS, "fraud", None),
-)
-"""The windows of an entity of the shop's own."""
+ORDER_FEATURES: Final = (
+    _feature("amount", (REFERENCE_AMOUNT,), compute.amount, "AMOUNT",
+             "Order total in minor units of the reference currency",
+             "the order total is {value:.0f} minor units", unit="minor units", high=inf),
+    _feature("is_round_amount", ("order.amount_minor",), compute.is_round_amount, "AMOUNT",
+             "Whether the total ends in two zeros of its minor unit",
+             "a round amount", zero_text="not a round amount"),
+    _feature("item_count", ("order.item_count",), compute.number, "BASKET",
+             "Lines of the basket", "{value:.0f} lines in the basket", unit="lines", high=inf),
+    _feature("local_hour", _TIME, compute.local_hour, "TIME_OF_DAY",
+             "Hour of the day where the order was made",
+             "ordered at {value:.0f} o'clock local time", unit="hour", high=23.0),
+    _feature("local_weekday", _TIME, compute.local_weekday, "TIME_OF_DAY",
+             "Day of the week where the order was made, Monday is 0",
+             "ordered on day {value:.0f} of the week, Monday is 0", unit="weekday", high=6.0),
+    _feature("account_age", ("event_time_ms", "account.created_at_ms"),
+             compute.account_age_days, "ACCOUNT_AGE",
+             "Days between the account's making and the order",
+             "the account is {value:.1f} days old", unit="days", low=-inf, high=inf),
+    _feature("is_guest", ("account.is_guest",), compute.is_true, "ACCOUNT_AGE",
+             "Whether the order is made without an account",
+             "ordered as a guest", zero_text="ordered with an account"),
+    _feature("session_age", ("device.session_age_s",), compute.number, "SESSION",
+             "Seconds from the session's start to the order",
+             "{value:.0f} seconds in the shop before ordering", unit="seconds", high=inf),
+    _feature("email_length", ("email.address",), compute.local_part_length, "EMAIL_SHAPE",
+             "Length of the e-mail address before the @",
+             "{value:.0f} characters before the @ of the e-mail address",
+             unit="characters", high=254.0),
+    _feature("email_digit_share", ("email.address",), compute.digit_share, "EMAIL_SHAPE",
+             "Share of digits in the e-mail address before the @",
+             "{value:.0%} digits before the @ of the e-mail address", unit="share"),
+    _feature("email_has_name", ("email.address", "billing.last_name"), compute.name_in_email,
+             "EMAIL_NAME", "Whether the last name stands in the e-mail address",
+             "the last name stands in the e-mail address",
+             zero_text="the last name does not stand in the e-mail address"),
+    _feature("address_differs",
+             ("shipping.address", "shipping.postal", "billing.address", "billing.postal"),
+             compute.street_differs, "ADDRESS_MISMATCH",
+             "Whether delivery and billing address differ",
+             "delivery and billing address differ",
+             zero_text="delivery and billing address agree"),
+    _feature("name_differs",
+             ("shipping.first_name", "shipping.last_name",
+              "billing.first_name", "billing.last_name"),
+             compute.name_differs, "NAME_MISMATCH",
+             "Whether delivery and billing name differ",
+             "delivery and billing name differ", zero_text="delivery and billing name agree"),
+    _feature("shipping_billing_country_differs", ("shipping.country", "billing.country"),
+             compute.differs, "COUNTRY_MISMATCH",
+             "Whether delivery and billing country differ",
+             "delivery and billing country differ",
+             zero_text="delivery and billing country agree"),
+    _feature("card_billing_country_differs", ("payment.card.country", "billing.country"),
+             compute.differs, "CARD_COUNTRY_MISMATCH",
+             "Whether the card's and the billing country differ",
+             "the card was issued in another country",
+             zero_text="the card was issued in the billing country"),
+)  # fmt: skip
+"""The order features that every shop starts from."""
 
 
 def default_features(
@@ -246,7 +203,7 @@ def default_features(
     }
     entities = [*ENTITIES, *own]
     features: list[Feature] = [
-        *_order_features(),
+        *ORDER_FEATURES,
         *(numeric_column(name) for name in own_numbers),
         *(
             category(name, field, code, learnt[name])
@@ -255,8 +212,7 @@ def default_features(
         ),
     ]
     for entity in entities:
-        windows = _OWN_WINDOWS if entity in own else _WINDOWS.get(entity.name, ())
-        features.extend(_aggregation(entity, *window) for window in windows)
+        features.extend(default_windows(entity, is_own=entity in own))
     return FeatureSet(entities, features)
 
 
@@ -268,7 +224,7 @@ def feature_set(description: Mapping[str, Any]) -> FeatureSet:
     FeatureError
         If this version of fraudkit has no such feature, or computes it differently.
     """
-    known = {feature.name: feature for feature in _order_features()}
+    known = {feature.name: feature for feature in ORDER_FEATURES}
     features: list[Feature] = []
     for plain in description["features"]:
         if plain["kind"] == "window":
@@ -328,81 +284,3 @@ def category(name: str, field: str, reason_code: str, levels: Sequence[str]) -> 
         text=f"{last_part(field).replace('_', ' ')} is {{level}}",
         levels=tuple(levels),
     )
-
-
-_NOUNS: Final[dict[Where, str]] = {
-    "attempted": "attempts",
-    "authorized": "authorized payments",
-    "declined_soft": "soft declines",
-    "declined_hard": "hard declines",
-    "approved": "approved orders",
-    "declined": "declined orders",
-    "refunded": "refunds",
-    "good": "orders known to be good",
-    "fraud": "frauds known by then",
-}
-
-
-def _aggregation(
-    entity: Entity,
-    operation: OperationName,
-    window_ms: int,
-    where: Where,
-    of: str | None,
-) -> Aggregation:
-    span = f"{window_ms // DAY_MS}d" if window_ms >= DAY_MS else f"{window_ms // HOUR_MS}h"
-    noun = _NOUNS[where]
-    words = {
-        "count": (f"{noun}_{span}", "events", f"{noun.capitalize()} of {entity.label}"),
-        "sum": (f"amount_{span}", "minor units", f"Amount of {noun} of {entity.label}"),
-        "mean": (f"mean_amount_{span}", "minor units", f"Mean amount of {entity.label}"),
-        "distinct": (f"{of}s_{span}", "keys", f"Different {of}s with {entity.label}"),
-        "share": (f"{where}_share_{span}", "share", f"Share of {noun} of {entity.label}"),
-        "seconds_since_last": (f"gap_{span}", "seconds", f"Time since {entity.label} was seen"),
-        "amount_over_mean": (f"amount_over_mean_{span}", "ratio",
-                             f"Amount over the mean amount of {entity.label}"),
-    }  # fmt: skip
-    suffix, unit, meaning = words[operation]
-    name = f"{entity.name}_{suffix.replace(' known by then', '').replace(' ', '_')}"
-    kind = (
-        "FRAUD_HISTORY"
-        if where == "fraud"
-        else (
-            {"distinct": "LINKS", "amount_over_mean": "UNUSUAL_AMOUNT"}.get(operation, "VELOCITY")
-        )
-    )
-    return Aggregation(
-        name=name,
-        entity=entity.name,
-        operation=operation,
-        window_ms=window_ms,
-        where=where,
-        of=of,
-        unit=unit,
-        meaning=f"{meaning} in the {_span_words(window_ms)} before the order",
-        reason_code=f"{entity.name.upper()}_{kind}",
-        text=_text(entity, operation, window_ms, noun, of),
-    )
-
-
-def _span_words(window_ms: int) -> str:
-    if window_ms % DAY_MS:
-        hours = window_ms // HOUR_MS
-        return "hour" if hours == 1 else f"{hours} hours"
-    days = window_ms // DAY_MS
-    return "day" if days == 1 else f"{days} days"
-
-
-def _text(
-    entity: Entity, operation: OperationName, window_ms: int, noun: str, of: str | None
-) -> str:
-    span = f"in the last {_span_words(window_ms)}"
-    return {
-        "count": f"{{value:.0f}} {noun} with {entity.label} {span}",
-        "sum": f"{{value:.0f}} minor units tried with {entity.label} {span}",
-        "mean": f"a mean amount of {{value:.0f}} minor units with {entity.label} {span}",
-        "distinct": f"{{value:.0f}} {of}s with {entity.label} {span}",
-        "share": f"{{value:.0%}} {noun} among the orders of {entity.label} {span}",
-        "seconds_since_last": f"{entity.label} was last seen {{value:.0f}} seconds ago",
-        "amount_over_mean": f"{{value:.1f}} times the usual amount of {entity.label}",
-    }.get(operation, f"{operation} of {entity.label} {span}")

@@ -101,7 +101,9 @@ class OrderFeature(Struct, frozen=True, kw_only=True):
     low, high : float
         The range of values that are not NaN.
     text : str
-        A sentence for an agent with ``{value}`` and ``{name}`` of each input's last part.
+        A sentence for an agent with ``{value}`` or, for a category, ``{level}``.
+    zero_text : str
+        The sentence for the value 0, where that is another one.
     levels : tuple of str or None
         For a category: the values that have a code of their own, in code order.
     revision : int
@@ -117,6 +119,7 @@ class OrderFeature(Struct, frozen=True, kw_only=True):
     low: float
     high: float
     text: str = ""
+    zero_text: str = ""
     levels: tuple[str, ...] | None = None
     revision: int = 1
 

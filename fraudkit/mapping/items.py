@@ -10,7 +10,8 @@ from typing import Any
 import msgspec
 import polars as pl
 
-from fraudkit.domain.transaction import Item, refuse_card_numbers
+from fraudkit.domain.card_number import refuse_card_numbers
+from fraudkit.domain.transaction import Item
 from fraudkit.errors import CardNumberRefused, InvalidField
 from fraudkit.mapping.checking import Fault, refused
 from fraudkit.mapping.vocabulary import CARD_RANK, Field

@@ -15,13 +15,13 @@ import msgspec
 import polars as pl
 
 from fraudkit.domain.decoding import BODY_BYTES_MAX, decode_transaction
+from fraudkit.domain.explaining import shown
 from fraudkit.errors import InvalidField
 
 __all__ = ["Cells", "Lines", "read_lines"]
 
+_INTEGER_MAX: Final = 2**63
 _PROGRESS_ROWS: Final = 10_000
-_LONE_SURROGATE: Final = ("", "text that can be written as UTF-8", "a lone surrogate")
-_SURROGATE: Final = b"\\ud"
 _ENCODING_MARK: Final = b"\xef\xbb\xbf"
 
 
@@ -34,6 +34,8 @@ class Cells:
 
     def spread(self, row_count: int, values: list[Any] | None = None) -> list[Any]:
         """Return ``row_count`` values, ``None`` where the key is absent."""
+        if len(self.rows) == row_count:
+            return self.values if values is None else values
         column: list[Any] = [None] * row_count
         for row, value in zip(self.rows, self.values if values is None else values, strict=True):
             column[row] = value
@@ -43,7 +45,7 @@ class Cells:
         """Return the values as a series of their own type, or as text where types mix."""
         kinds = {type(value) for value in self.values} - {type(None)}
         values = self.spread(row_count)
-        if kinds <= {int} and all(value is None or -(2**63) <= value < 2**63 for value in values):
+        if kinds <= {int} and all(abs(value or 0) < _INTEGER_MAX for value in self.values):
             return pl.Series(name, values, pl.Int64)
         if kinds <= {int, float}:
             numbers = [None if value is None else float(value) for value in values]
@@ -73,18 +75,21 @@ def read_lines(
     row = -1
     for row, line in enumerate(_lines(path, progress)):
         if is_strict and len(line) > BODY_BYTES_MAX:
-            broken[row] = _why(line)
+            broken[row] = _online_error(line)
             continue
         try:
             document = decode(line)
-            if _SURROGATE in line.lower() and not _is_writable(document):
-                broken[row] = _why(line) if is_strict else InvalidField(*_LONE_SURROGATE)
-            elif type(document) is dict:
+            if type(document) is dict:
                 _flatten(document, "", row, columns, opened)
-            else:
-                broken[row] = _why(line)
-        except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
-            broken[row] = _why(line)
+                continue
+            error = InvalidField("", "an object", shown(document))
+        except msgspec.DecodeError as malformed:
+            error = InvalidField("", "a JSON document", f"malformed JSON ({malformed})")
+        except UnicodeDecodeError as wrong:
+            error = InvalidField("", "UTF-8 text", f"a wrong byte at {wrong.start}")
+        except RecursionError:
+            error = _deep()
+        broken[row] = _online_error(line) if is_strict else error
     return Lines(row + 1, columns, broken)
 
 
@@ -123,22 +128,17 @@ def _flatten(
         cells.values.append(value)
 
 
-def _is_writable(document: object) -> bool:
-    """Return whether all text in it can be written again: JSON may escape half a character."""
-    try:
-        msgspec.json.encode(document)
-    except UnicodeEncodeError:
-        return False
-    return True
-
-
-def _why(line: bytes) -> InvalidField:
+def _online_error(line: bytes) -> InvalidField:
     """Return what online decoding says of a line that cannot be read."""
     try:
         decode_transaction(line)
     except InvalidField as error:
         return error
-    return InvalidField("", "an object nested a few levels deep", "deep nesting")
+    return _deep()
+
+
+def _deep() -> InvalidField:
+    return InvalidField("", "a document nested a few levels deep", "deep nesting")
 
 
 def _text(value: object) -> str | None:

@@ -78,7 +78,9 @@ class PaymentCatalog:
         self._costs = {
             method.method_type: _costs(method, areas, self._by_type) for method in self.methods
         }
-        self.as_of_ms = _midnight_ms(max(cost.as_of for m in self.methods for cost in m.costs))
+        self.as_of_ms = max(
+            (_midnight_ms(cost.as_of) for held in self.methods for cost in held.costs), default=0
+        )
         """The day of the newest cost, UTC epoch milliseconds: what is known is known by then."""
         _check_shares(self.editions, self.deltas, self._by_type)
         self.countries: tuple[str, ...] = tuple(

@@ -7,6 +7,8 @@ holds what the manifest lists and nothing else.
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Iterator
+from contextlib import contextmanager
 from math import isnan
 from pathlib import Path
 from typing import Any, Final
@@ -17,7 +19,7 @@ from msgspec import Struct
 from numpy.typing import NDArray
 
 from fraudkit.domain.money import RateTable, RateTableFile
-from fraudkit.errors import BundleError, FeatureError, InputError
+from fraudkit.errors import BundleError
 from fraudkit.features.catalog import feature_set
 from fraudkit.features.spec import FeatureSet
 from fraudkit.scoring.calibration import Calibration
@@ -172,7 +174,7 @@ def resolve_bundle(path: Path) -> Path:
             f"{path} must be a bundle's folder or a file that names one; "
             "make one with `fraudkit train`"
         ) from error
-    if not name or name in {".", ".."} or Path(name).name != name:
+    if not name or name in {".", ".."} or Path(name).name != name or "\0" in name:
         raise BundleError(f"{path} must hold the name of a folder beside it, got {name[:80]!r}")
     return path.parent / name
 
@@ -187,13 +189,14 @@ def load_bundle(path: Path) -> Bundle:
     """
     folder = resolve_bundle(path)
     encoded = _read(folder, MANIFEST)
-    manifest = _decode(encoded, Manifest, MANIFEST)
+    with _parsing(folder / MANIFEST):
+        manifest = msgspec.json.decode(encoded, type=Manifest)
     if manifest.format != FORMAT:
         raise BundleError(f"{folder}: format must be {FORMAT}, got {manifest.format}")
     contents = _checked_contents(folder, manifest)
     try:
         return _assemble(hashlib.sha256(encoded).hexdigest()[:16], manifest, contents)
-    except (InputError, FeatureError) as error:
+    except BundleError as error:
         raise BundleError(f"{folder}: {error}") from error
 
 
@@ -212,32 +215,62 @@ def _checked_contents(folder: Path, manifest: Manifest) -> dict[str, bytes]:
 
 
 def _assemble(version: str, manifest: Manifest, contents: dict[str, bytes]) -> Bundle:
-    features = feature_set(_decode(contents["features.json"], dict, "features.json"))
-    if features.digest != manifest.features:
-        raise BundleError("features.json must have the digest that the manifest gives")
-    trees, names = parse_model_text(contents["model.txt"].decode())
+    features = _features(contents, manifest)
+    with _parsing("model.txt"):
+        trees, names = parse_model_text(contents["model.txt"].decode())
     if names != features.names:
         raise BundleError("model.txt must have the columns of features.json, in the same order")
-    reference = _decode(contents["reference.json"], list[float | None], "reference.json")
-    if len(reference) != len(names):
-        raise BundleError("reference.json must have one value a feature")
-    row = np.array([np.nan if value is None else value for value in reference], np.float64)
+    with _parsing("calibration.json"):
+        calibration = msgspec.json.decode(contents["calibration.json"], type=Calibration)
+    with _parsing("rates.json"):
+        rates = RateTable(msgspec.json.decode(contents["rates.json"], type=RateTableFile))
+    with _parsing("policy.toml"):
+        policy_text = contents["policy.toml"].decode()
+    with _parsing("training.json"):
+        training = msgspec.json.decode(contents["training.json"], type=dict[str, Any])
     return Bundle(
         version=version,
         manifest=manifest,
         features=features,
-        scorer=TreeScorer(trees, row),
-        calibration=_decode(contents["calibration.json"], Calibration, "calibration.json"),
-        rates=RateTable(_decode(contents["rates.json"], RateTableFile, "rates.json")),
-        policy_text=contents["policy.toml"].decode(),
-        training=_decode(contents["training.json"], dict, "training.json"),
+        scorer=TreeScorer(trees, _reference(contents, len(names))),
+        calibration=calibration,
+        rates=rates,
+        policy_text=policy_text,
+        training=training,
     )
+
+
+def _features(contents: dict[str, bytes], manifest: Manifest) -> FeatureSet:
+    with _parsing("features.json"):
+        features = feature_set(msgspec.json.decode(contents["features.json"], type=dict[str, Any]))
+    if features.digest != manifest.features:
+        raise BundleError("features.json must have the digest that the manifest gives")
+    return features
+
+
+def _reference(contents: dict[str, bytes], n_features: int) -> NDArray[np.float64]:
+    with _parsing("reference.json"):
+        values = msgspec.json.decode(contents["reference.json"], type=list[float | None])
+    if len(values) != n_features:
+        raise BundleError(f"reference.json must have {n_features} values, one a feature")
+    return np.array([np.nan if value is None else value for value in values], np.float64)
+
+
+@contextmanager
+def _parsing(name: str | Path) -> Iterator[None]:
+    """Say of anything that goes wrong in reading a file which file it is."""
+    try:
+        yield
+    except (KeyError, TypeError, ValueError, msgspec.MsgspecError) as error:
+        raise BundleError(f"{name} does not hold together: {error!r}") from error
 
 
 def _prepare(folder: Path) -> None:
     if not folder.exists():
         folder.mkdir(parents=True)
         return
+    if not folder.is_dir():
+        raise BundleError(f"{folder} must be a folder, it is a file: choose another --out")
     held = {entry.name for entry in folder.iterdir()}
     if held - set(_FILES) - {MANIFEST}:
         raise BundleError(
@@ -259,10 +292,3 @@ def _read(folder: Path, name: str) -> bytes:
 def _json(value: object) -> bytes:
     encoded = msgspec.json.encode(value, order="deterministic")
     return msgspec.json.format(encoded, indent=1) + b"\n"
-
-
-def _decode(content: bytes, kind: Any, name: str) -> Any:
-    try:
-        return msgspec.json.decode(content, type=kind)
-    except (msgspec.DecodeError, UnicodeDecodeError) as error:
-        raise BundleError(f"{name} does not hold together: {error}") from error

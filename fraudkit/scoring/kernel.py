@@ -67,11 +67,7 @@ class TreeScorer:
         self.trees = trees
         self._reference_left = _directions(trees, reference)
         self._factors = _shapley_factors(longest + 1)
-        self._memory = _Memory(
-            path=np.zeros((longest, 2), np.int32),
-            starts=np.zeros(longest),
-            side=np.zeros(len(reference), np.int8),
-        )
+        self._memory = _memory(longest + 1, len(reference))
         self.reference_score = self.score(reference)
 
     def score(self, row: NDArray[np.float64]) -> float:
@@ -91,7 +87,7 @@ class TreeScorer:
         out = np.zeros(rows.shape)
 
         def part(span: slice) -> None:
-            memory = _Memory(*(np.zeros_like(held) for held in self._memory))
+            memory = _memory(len(self._factors), rows.shape[1])
             _explain_many(
                 self.trees, rows[span], self._reference_left, self._factors, memory, out[span]
             )
@@ -122,6 +118,14 @@ class _Memory(NamedTuple):
     path: NDArray[np.int32]
     starts: NDArray[np.float64]
     side: NDArray[np.int8]
+
+
+def _memory(n_longest: int, n_features: int) -> _Memory:
+    return _Memory(
+        path=np.zeros((n_longest, 2), np.int32),
+        starts=np.zeros(n_longest),
+        side=np.zeros(n_features, np.int8),
+    )
 
 
 def _in_threads(part: Callable[[slice], None], n_rows: int, n_threads: int) -> None:

@@ -81,7 +81,7 @@ def parse_model_text(text: str) -> tuple[Trees, tuple[str, ...]]:
 
 
 def _fields(block: str) -> dict[str, str]:
-    """Return the lines ``name=value``; a line without a value, as ``average_output``, has ``""``."""
+    """Return the lines ``name=value``; a name that stands alone has the value ``""``."""
     return {name: value for name, _, value in (line.partition("=") for line in block.split("\n"))}
 
 

@@ -78,7 +78,10 @@ class Reasons:
 def _words(feature: Feature, value: float) -> str:
     if isnan(value):
         return f"not known: {feature.meaning[0].lower()}{feature.meaning[1:]}"
-    level = ""
-    if isinstance(feature, OrderFeature) and feature.levels is not None:
-        level = feature.levels[int(value)]
-    return feature.text.format(value=value, level=level)
+    level, text = "", feature.text
+    if isinstance(feature, OrderFeature):
+        if feature.levels is not None:
+            level = feature.levels[int(value)]
+        elif value == 0.0 and feature.zero_text:
+            text = feature.zero_text
+    return text.format(value=value, level=level)

@@ -51,6 +51,8 @@ def delayed_time_folds(
     TrainingError
         If a part is left without rows.
     """
+    if not len(event_time_ms):
+        raise TrainingError("a time split needs rows, got none")
     ordered = np.sort(event_time_ms)
     bounds = [int(ordered[int(cut * len(ordered))]) for cut in cuts]
     bounds.append(int(ordered[-1]) + 1)

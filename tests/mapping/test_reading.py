@@ -201,10 +201,30 @@ def test_a_malformed_line_is_an_error_of_its_row(tmp_path: Path) -> None:
     data = read_data([path], Mapping.parse(SHOP.replace('"email.address" = "mail"', "")))
     assert data.frame["row"].to_list() == [0, 3]
     assert data.row_count == 4
-    assert {row: error.split(":")[0] for row, error in errors(data).items()} == {
-        1: "(document)",
-        2: "(document)",
-    }
+    assert errors(data)[1].startswith("(document): expected a JSON document, got malformed JSON")
+    assert errors(data)[2] == "(document): expected an object, got an array"
+
+
+@pytest.mark.parametrize(
+    ("end", "said"),
+    [
+        (b"\\ud800", "a JSON document, got malformed JSON"),
+        (b"\xff", "UTF-8 text, got a wrong byte"),
+        (b'", "deep": ' + b"[" * 100_000, "a document nested a few levels deep"),
+        (b'", "deep": ' + b'{"a":' * 900 + b"1" + b"}" * 900 + b', "b": "', ""),
+    ],
+    ids=["half a character", "a wrong byte", "too deep to decode", "deep"],
+)
+def test_a_mapped_line_that_cannot_be_read_is_told_as_such(
+    tmp_path: Path, end: bytes, said: str
+) -> None:
+    path = tmp_path / "orders.ndjson"
+    line = b'{"id": "%s", "time": "2024-01-01T00:00:00Z", "total": 1, "mail": "x%s"}\n'
+    path.write_bytes(line % (b"a", end) + line % (b"b", b"\\u00e9"))
+    data = read_data([path], Mapping.parse(SHOP))
+    assert data.frame["email.address"].to_list()[-1] == "x\u00e9"
+    assert data.frame.height + data.errors.height == 2
+    assert not said or errors(data)[0].startswith(f"(document): expected {said}")
 
 
 def test_types_may_mix_within_a_key_of_mapped_lines(tmp_path: Path) -> None:
@@ -315,3 +335,20 @@ def test_an_infinite_feature_is_an_error_and_nan_is_absent(write: Write) -> None
     data = read_data([write(table, "parquet")], mapping)
     assert data.frame["custom_inputs.x"].to_list() == [1.0, None, 2.0]
     assert errors(data)[2].startswith("/custom_inputs/x: expected float < 1")
+
+
+def test_files_may_differ_in_columns_and_in_types_of_custom_inputs(write: Write) -> None:
+    values = [[1.5, 2.0], ["a", "b"], [True, False], [None, None]]
+    paths = [
+        write(
+            shop(2, id=[f"{index}-0", f"{index}-1"]).with_columns(
+                pl.Series("custom_inputs.x", held), pl.lit(True).alias(f"custom_inputs.y{index}")
+            ),
+            "parquet",
+        )
+        for index, held in enumerate(values)
+    ]
+    data = read_data(paths, Mapping.parse(SHOP))
+    texts = ["1.5", "2.0", "a", "b", "true", "false", None, None]
+    assert data.frame["custom_inputs.x"].to_list() == texts
+    assert data.frame["custom_inputs.y1"].to_list() == [None] * 2 + [True] * 2 + [None] * 4

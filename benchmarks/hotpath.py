@@ -53,7 +53,8 @@ CAVEATS: Final = (
     "The feature row is given to floor and first-written; only ours computes it.",
     "Only ours keeps windows, applies a policy, words its reasons and remembers the order.",
     "First-written is held to one thread: for one row LightGBM's default, all cores, is slower.",
-    "Ways take turns in blocks of orders; garbage collection stays on, and is part of the times.",
+    "Ways take turns in blocks of orders, so each runs with the caches that it left itself.",
+    "Garbage collection stays on and is in the times; what was loaded before is frozen out of it.",
     "Stages are timed on a replica made of the library's parts; its clock adds to each of them.",
     "A p99.9 rests on one sample in a thousand: look at n.",
 )

@@ -34,6 +34,7 @@ DISTINCT_ORDERS: Final = 1_000
 CAVEATS: Final = (
     "Driver and servers share this machine; with few cores they take time from each other.",
     "Each connection waits for its answer, so latency is that of a server that is kept busy.",
+    "wrk adds the latencies of orders that it would have sent while it waited for a slow answer.",
     "The two are driven in turn; the one that is not driven idles.",
     "Ours has every order in its journal when it answers; the bare application only decodes it.",
     "An order in the journal survives kill -9; the newest may be lost in a power cut.",

@@ -18,6 +18,7 @@ import typer
 from rich.console import Console
 from rich.progress import BarColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 from rich.table import Table
+from typer.core import TyperCommand
 
 from fraudkit.errors import FraudkitError, InputError
 from fraudkit.openmp import restart_with_openmp
@@ -34,6 +35,29 @@ __all__ = [
     "train",
 ]
 
+
+class _ManyFiles(TyperCommand):
+    """A command whose file options take several values: ``--data A B`` is ``--data A --data B``."""
+
+    def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
+        return super().parse_args(ctx, _repeated(args))
+
+
+def _repeated(args: list[str]) -> list[str]:
+    """Name the option again before each further value of ``--data`` and ``--history``."""
+    repeated: list[str] = []
+    option, n_values = "", 0
+    for argument in args:
+        if argument.startswith("-"):
+            option, n_values = argument, 0
+        else:
+            if option in {"--data", "--history"} and n_values:
+                repeated.append(option)
+            n_values += 1
+        repeated.append(argument)
+    return repeated
+
+
 app = typer.Typer(
     help="Fraud scoring, payment-method choice and routing.",
     no_args_is_help=True,
@@ -44,7 +68,8 @@ _out = Console()
 _err = Console(stderr=True)
 
 DataFiles = Annotated[
-    list[Path], typer.Option("--data", help="Orders: Parquet, CSV or NDJSON; may be repeated.")
+    list[Path],
+    typer.Option("--data", metavar="FILE...", help="Orders: Parquet, CSV or NDJSON files."),
 ]
 MappingFile = Annotated[
     Path | None, typer.Option("--mapping", help="How the file's columns become the vocabulary.")
@@ -63,7 +88,7 @@ def main() -> None:
         sys.exit(2)
 
 
-@app.command()
+@app.command(cls=_ManyFiles)
 def train(
     data: DataFiles,
     out: Annotated[Path, typer.Option(help="The bundle's folder.")],
@@ -117,13 +142,14 @@ def train(
     )
 
 
-@app.command()
+@app.command(cls=_ManyFiles)
 def score(
     bundle: Annotated[Path, typer.Option(help="A bundle's folder, or a file that names one.")],
     data: DataFiles,
     out: Annotated[Path, typer.Option(help="Parquet file to write.")],
     history: Annotated[
-        list[Path] | None, typer.Option(help="Earlier orders: fill the windows, are not scored.")
+        list[Path] | None,
+        typer.Option(metavar="FILE...", help="Earlier orders: fill the windows, are not scored."),
     ] = None,
     mapping: MappingFile = None,
     as_json: AsJson = False,  # noqa: FBT002 - a command-line flag
@@ -165,7 +191,7 @@ def score(
     _out.print(f"written to {out}", highlight=False)
 
 
-@app.command()
+@app.command(cls=_ManyFiles)
 def evaluate(
     scores: Annotated[Path, typer.Option(help="What `fraudkit score` wrote.")],
     data: DataFiles,

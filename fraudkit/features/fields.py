@@ -95,8 +95,13 @@ def arguments_of(
 
 
 def _arrangement(places: Sequence[int]) -> Callable[[tuple[Value, ...]], tuple[Value, ...]]:
-    if len(places) < 2:  # an item getter needs two places to return a tuple
-        return lambda values: tuple(values[place] for place in places)
+    """Return the function that picks values by place; it is a tuple, also for one or none."""
+    if len(places) < 2:
+        first = places[0] if places else 0
+        pick: Callable[[tuple[Value, ...]], tuple[Value, ...]] = itemgetter(
+            slice(first, first + len(places))
+        )
+        return pick
     several: Callable[[tuple[Value, ...]], tuple[Value, ...]] = itemgetter(*places)
     return several
 

@@ -94,7 +94,9 @@ def read_table(
             return _csv(path)
         lines = read_lines(path, opened, progress)
     except OSError as error:
-        raise DataFileError(f"a data file must be readable, {path}: {error.strerror}") from error
+        raise DataFileError(
+            f"a data file must be readable, {path}: {error.strerror or error}"
+        ) from error
     except pl.exceptions.PolarsError as error:
         first = str(error).partition("\n")[0]
         raise DataFileError(f"{path} must be a whole {kind} file: {first}") from error

@@ -71,7 +71,7 @@ class Mapping(Struct, frozen=True, kw_only=True):
     (('terminal',), ('basket_size',))
     """
 
-    source: str = "no mapping"
+    source: str = "the vocabulary as it stands (no mapping was given)"
     amount_unit: Literal["minor", "major"] = "minor"
     time_zone: str | None = None
     time_format: str | None = None

@@ -17,7 +17,7 @@ import pandas as pd
 from numpy.typing import NDArray
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
 
-__all__ = ["FirstWritten", "OrderIn", "classifier_of"]
+__all__ = ["FirstWritten", "IncomingOrder", "classifier_of"]
 
 _REASONS_MOST: Final = 4
 
@@ -113,7 +113,7 @@ class _Device(_In):
     session_age_s: float | None = None
 
 
-class OrderIn(_In):
+class IncomingOrder(_In):
     """An order as a pydantic model."""
 
     transaction_id: str
@@ -197,7 +197,7 @@ class FirstWritten:
 
     def answer(self, place: int) -> bytes:
         """Return the answer to the order at a place."""
-        order = OrderIn.model_validate_json(self._bodies[place])
+        order = IncomingOrder.model_validate_json(self._bodies[place])
         frame = pd.DataFrame([self._features[place]])
         probability = self._classifier.predict_proba(frame)[0, 1]
         contributions = self._classifier.predict_proba(frame, pred_contrib=True)[0, :-1]

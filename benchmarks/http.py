@@ -28,7 +28,7 @@ from fraudkit.simulate import simulate
 
 __all__ = ["main", "measure"]
 
-DISTINCT_ORDERS: Final = 1_000
+DISTINCT_ORDERS: Final = 4_000
 """Simulated orders that are sent in turn, each time with a new id and a later time."""
 
 CAVEATS: Final = (

@@ -17,8 +17,8 @@ from fraudkit.domain.decision import Decision, Versions
 from fraudkit.domain.decoding import decode_transaction
 from fraudkit.domain.outcome import Outcome, statuses_of
 from fraudkit.domain.transaction import Transaction
-from fraudkit.features.fields import fields_reader
 from fraudkit.features.keys import EntityKeys, IdentifierHash, event_id
+from fraudkit.features.online import OnlineFeatures
 from fraudkit.features.state import Event, window_plan
 from fraudkit.features.window import NO_AMOUNT
 from fraudkit.scoring.bundle import Bundle
@@ -30,7 +30,6 @@ __all__ = ["STAGES", "StagedRoad"]
 
 STAGES: Final = (
     "decode",
-    "request_digest",
     "order_features",
     "entity_keys",
     "windows",
@@ -62,9 +61,7 @@ class StagedRoad:
         self._policy = parse_policy(bundle.policy_text, "policy.toml")
         self._hash = IdentifierHash(_HASH_KEY)
         self._keys = EntityKeys(features.entities, self._hash)
-        self._columns = [
-            (feature.compute, fields_reader(feature.inputs)) for feature in features.order_features
-        ]
+        self._online = OnlineFeatures(features, self._plan, self._store, bundle.rates, self._hash)
         self._reasons = Reasons(features)
         self._versions = Versions(
             bundle=bundle.version,
@@ -80,9 +77,8 @@ class StagedRoad:
         mark(perf_counter_ns())
         transaction = decode_transaction(body)
         mark(perf_counter_ns())
-        self._hash.digest(msgspec.json.encode(transaction))
-        mark(perf_counter_ns())
-        values, amount_minor = self._order_features(transaction)
+        values = np.empty(self._plan.n_out)
+        amount_minor = self._online.order_values(transaction, values)
         mark(perf_counter_ns())
         keys = self._keys.of(transaction)
         mark(perf_counter_ns())
@@ -123,17 +119,6 @@ class StagedRoad:
         identifier = event_id(outcome.transaction_id)
         for status in statuses_of(outcome):
             self._store.record(identifier, status, outcome.available_at_ms)
-
-    def _order_features(self, transaction: Transaction) -> tuple[NDArray[np.float64], int | None]:
-        order, plan = transaction.order, self._plan
-        amount_minor = self._bundle.rates.to_reference_minor(
-            order.amount_minor, order.currency, transaction.event_time_ms
-        )
-        values = np.empty(plan.n_out)
-        values[: plan.first_out] = [
-            compute(*read(transaction, amount_minor)) for compute, read in self._columns
-        ]
-        return values, amount_minor
 
     def _windows(
         self,

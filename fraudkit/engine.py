@@ -162,18 +162,13 @@ class Engine:
                 transaction.event_time.isoformat(),
                 "check the clock and the offset of the sender",
             )
-        request = self._hash.digest(msgspec.json.encode(transaction))
         with self._lock:
             row = self._features.row(transaction)
             found = self._store.classify(row.event)
-            earlier = self._earlier(transaction, found)
-            if earlier is not None and earlier.request_digest == request:
-                return msgspec.json.decode(earlier.decision, type=Decision)
-            decision = self._decide(transaction, row, found)
-            if self._journal is not None:
-                self._journal.append(
-                    self._decision_record(transaction, row, decision, request, received_at_ms)
-                )
+            if self._journal is None:
+                decision = self._decide(transaction, row, found)
+            else:
+                decision = self._journalled(self._journal, transaction, row, found, received_at_ms)
             self._store.append(row.event)
         return decision
 
@@ -229,10 +224,23 @@ class Engine:
     ) -> None:
         self.close()
 
-    def _earlier(self, transaction: Transaction, found: Appended) -> DecisionRecord | None:
-        if self._journal is None or found is not Appended.DUPLICATE:
-            return None
-        return self._journal.last_decision(transaction.transaction_id)
+    def _journalled(
+        self,
+        journal: Journal,
+        transaction: Transaction,
+        row: OnlineRow,
+        found: Appended,
+        received_at_ms: int,
+    ) -> Decision:
+        """Return the decision that stands in the journal for this very request, or make one."""
+        request = self._hash.digest(msgspec.json.encode(transaction))
+        if found is Appended.DUPLICATE:
+            earlier = journal.last_decision(transaction.transaction_id)
+            if earlier is not None and earlier.request_digest == request:
+                return msgspec.json.decode(earlier.decision, type=Decision)
+        decision = self._decide(transaction, row, found)
+        journal.append(self._decision_record(transaction, row, decision, request, received_at_ms))
+        return decision
 
     def _decide(self, transaction: Transaction, row: OnlineRow, found: Appended) -> Decision:
         raw_score, shapley = self._bundle.scorer.explain(row.values)

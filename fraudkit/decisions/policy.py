@@ -90,7 +90,9 @@ class Policy(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
         costs = np.array(expected_costs(probability, amount_minor, self.costs))
         costs[1, ~can_challenge] = np.nan
         chosen = np.argmin(np.where(np.isnan(costs), np.inf, costs), axis=0).astype(np.int8)
-        chosen[np.isnan(amount_minor)] = ACTIONS.index(self.on_unknown_amount)
+        is_unknown = np.isnan(amount_minor)
+        costs[:, is_unknown] = np.nan
+        chosen[is_unknown] = ACTIONS.index(self.on_unknown_amount)
         return chosen, costs
 
 

@@ -65,15 +65,21 @@ class OnlineFeatures:
     def row(self, transaction: Transaction) -> OnlineRow:
         """Return the feature row of a transaction, as of its event time."""
         time_ms = transaction.event_time_ms
-        order = transaction.order
-        amount_minor = self._rates.to_reference_minor(order.amount_minor, order.currency, time_ms)
+        values = np.empty(self._plan.n_out)
+        amount_minor = self.order_values(transaction, values)
         amount = NO_AMOUNT if amount_minor is None else amount_minor
-        plan = self._plan
-        values = np.empty(plan.n_out)
-        inputs = self._read(transaction, amount_minor)
-        values[: plan.first_out] = [compute(*pick(inputs)) for compute, pick in self._columns]
         keys = self._keys.of(transaction)
-        held = keys[plan.entity_places]
+        held = keys[self._plan.entity_places]
         self._store.read(held, time_ms, amount, values)
         event = Event(event_id(transaction.transaction_id), time_ms, amount, held)
         return OnlineRow(values, keys, event, amount_minor)
+
+    def order_values(self, transaction: Transaction, out: NDArray[np.float64]) -> int | None:
+        """Write the order features into a feature row; returns the reference amount."""
+        order = transaction.order
+        amount_minor = self._rates.to_reference_minor(
+            order.amount_minor, order.currency, transaction.event_time_ms
+        )
+        inputs = self._read(transaction, amount_minor)
+        out[: self._plan.first_out] = [compute(*pick(inputs)) for compute, pick in self._columns]
+        return amount_minor

@@ -110,13 +110,18 @@ def fit_model(
     Raises
     ------
     TrainingError
-        If there are too few frauds to learn from.
+        If there are too few frauds to learn from, or no honest order.
     """
     frauds = int(is_fraud.sum())
     if frauds < _FRAUDS_MIN:
         raise TrainingError(
             f"a model needs at least {_FRAUDS_MIN} frauds with a known label, got {frauds} among "
             f"{len(is_fraud)} orders; give more history, or a shorter label delay"
+        )
+    if frauds == len(is_fraud):
+        raise TrainingError(
+            f"a model needs honest orders to tell frauds from, all {frauds} are frauds; "
+            "is the label column right?"
         )
     data = _dataset(rows, is_fraud, features, settings)
     booster = lightgbm.train(settings.parameters(), data, n_trees)
@@ -155,8 +160,15 @@ def reference_row(
     """Return a typical honest order: each feature's median, or its commonest category.
 
     A feature that most honest orders lack is NaN.
+
+    Raises
+    ------
+    TrainingError
+        If there is no honest order.
     """
     honest = rows[~is_fraud]
+    if not len(honest):
+        raise TrainingError("a typical order needs at least one honest order, got none")
     return np.array(
         [
             _typical(honest[:, column], feature.is_categorical)

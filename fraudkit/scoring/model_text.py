@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from fraudkit.errors import BundleError
 
-__all__ = ["CATEGORICAL", "DEFAULT_LEFT", "Trees", "parse_model_text"]
+__all__ = ["CATEGORICAL", "DEFAULT_LEFT", "NEAR_ZERO", "Trees", "parse_model_text"]
 
 CATEGORICAL: Final = 1
 DEFAULT_LEFT: Final = 2

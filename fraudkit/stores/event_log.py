@@ -26,16 +26,23 @@ from fraudkit.features.window import (
 )
 
 __all__ = [
+    "ACCEPTED",
+    "DUPLICATE",
+    "DUPLICATES",
+    "EVICTED_BY_AGE",
+    "EVICTED_BY_CAPACITY",
     "HELD",
     "KEYS",
+    "LATE",
     "NEWEST_TIME",
     "NONE",
     "OLDEST",
+    "TOO_LATE",
     "EventLog",
     "append_event",
-    "evict_oldest",
+    "classify_event",
     "find",
-    "move_keys",
+    "move_entries",
     "new_event_log",
     "read_windows",
     "record_status",
@@ -57,8 +64,9 @@ class EventLog(NamedTuple):
         Places of the same key's neighbours in time, `NONE` at the ends.
     newest_of_key, place_of_id : ndarray of int64, shape (n_slots, 2)
         Tables: a key (0 is free) and a place.
-    state : ndarray of int64, shape (4,)
-        Place of the oldest arrival, events held, keys held, newest event time.
+    state : ndarray of int64, shape (8,)
+        Place of the oldest arrival; events and keys held; newest event time; then counters:
+        duplicates, too late, let go by age, let go by capacity.
     """
 
     rows: NDArray[np.int64]
@@ -74,12 +82,19 @@ OLDEST: Final = 0
 HELD: Final = 1
 KEYS: Final = 2
 NEWEST_TIME: Final = 3
+DUPLICATES: Final = 4
+LATE: Final = 5
+EVICTED_BY_AGE: Final = 6
+EVICTED_BY_CAPACITY: Final = 7
+
+ACCEPTED: Final = 0
+DUPLICATE: Final = 1
+TOO_LATE: Final = 2
 
 
 def new_event_log(capacity: int, n_columns: int, n_entities: int) -> EventLog:
     """Return an empty log; untouched memory costs nothing until it is written."""
-    id_slots = 1 << (2 * capacity - 1).bit_length()
-    state = np.zeros(4, np.int64)
+    state = np.zeros(8, np.int64)
     state[NEWEST_TIME] = -(2**62)
     return EventLog(
         np.zeros((capacity, n_columns), np.int64),
@@ -87,7 +102,7 @@ def new_event_log(capacity: int, n_columns: int, n_entities: int) -> EventLog:
         np.zeros((capacity, n_entities), np.int32),
         np.zeros((capacity, n_entities), np.int32),
         np.zeros((1024, 2), np.int64),
-        np.zeros((id_slots, 2), np.int64),
+        np.zeros((1024, 2), np.int64),
         state,
     )
 
@@ -144,12 +159,56 @@ def read_windows(
 
 
 @compiled
+def classify_event(log: EventLog, event_id: int, time_ms: int, allowed_lateness_ms: int) -> int:
+    """Return `ACCEPTED`, `DUPLICATE` or `TOO_LATE`; changes nothing."""
+    if find(log.place_of_id, event_id) != NONE:
+        return DUPLICATE
+    if time_ms < log.state[NEWEST_TIME] - allowed_lateness_ms:
+        return TOO_LATE
+    return ACCEPTED
+
+
+@compiled
 def append_event(
-    log: EventLog, event_id: int, time_ms: int, amount: int, keys: NDArray[np.int64]
+    log: EventLog,
+    event_id: int,
+    time_ms: int,
+    amount: int,
+    keys: NDArray[np.int64],
+    allowed_lateness_ms: int,
+    retention_ms: int,
 ) -> int:
-    """Link an event in and return its place; the id must be new and a place free."""
-    capacity = len(log.ids)
-    place = (log.state[OLDEST] + log.state[HELD]) % capacity
+    """Link an event in if it is to be taken, and return what `classify_event` says of it.
+
+    First the earliest arrivals that are older than the retention are let go, and one more where
+    the ring is full. The tables must have room for the event and its keys.
+    """
+    found = classify_event(log, event_id, time_ms, allowed_lateness_ms)
+    if found == DUPLICATE:
+        log.state[DUPLICATES] += 1
+    elif found == TOO_LATE:
+        log.state[LATE] += 1
+    else:
+        _make_room(log, max(time_ms, log.state[NEWEST_TIME]) - retention_ms)
+        _take_in(log, event_id, time_ms, amount, keys)
+    return found
+
+
+@compiled
+def _make_room(log: EventLog, horizon_ms: int) -> None:
+    while log.state[HELD] > 0 and log.rows[log.state[OLDEST], EVENT_TIME] < horizon_ms:
+        _evict_oldest(log)
+        log.state[EVICTED_BY_AGE] += 1
+    if log.state[HELD] == len(log.ids):
+        _evict_oldest(log)
+        log.state[EVICTED_BY_CAPACITY] += 1
+
+
+@compiled
+def _take_in(
+    log: EventLog, event_id: int, time_ms: int, amount: int, keys: NDArray[np.int64]
+) -> None:
+    place = (log.state[OLDEST] + log.state[HELD]) % len(log.ids)
     row = log.rows[place]
     row[EVENT_TIME] = time_ms
     row[AMOUNT] = amount
@@ -165,12 +224,10 @@ def append_event(
     _put(log.place_of_id, event_id, place)
     log.state[HELD] += 1
     log.state[NEWEST_TIME] = max(log.state[NEWEST_TIME], time_ms)
-    return place
 
 
 @compiled
-def evict_oldest(log: EventLog) -> None:
-    """Let the oldest arrival go; one must be held."""
+def _evict_oldest(log: EventLog) -> None:
     place = log.state[OLDEST]
     columns = log.older.shape[1]
     first_entity = log.rows.shape[1] - columns
@@ -194,7 +251,7 @@ def record_status(log: EventLog, event_id: int, column: int, known_at_ms: int) -
 
 
 @compiled
-def move_keys(source: NDArray[np.int64], target: NDArray[np.int64]) -> None:
+def move_entries(source: NDArray[np.int64], target: NDArray[np.int64]) -> None:
     """Put every entry of a table into an empty, larger one."""
     for slot in range(len(source)):
         if source[slot, 0] != 0:

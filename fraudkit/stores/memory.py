@@ -11,7 +11,6 @@ from fraudkit.domain.outcome import Status
 from fraudkit.features.state import Appended, Event, StoreCounters, WindowPlan
 from fraudkit.features.window import FIRST_STATUS, new_scratch
 from fraudkit.stores import event_log
-from fraudkit.stores.event_log import HELD, KEYS, NEWEST_TIME, OLDEST
 
 __all__ = ["DAY_MS", "MemoryStore"]
 
@@ -66,23 +65,22 @@ class MemoryStore:
         }
         self._scratch = new_scratch(plan.arrays, plan.max_events)
         self._places = np.zeros(plan.max_events, np.int64)
-        self._counts = dict.fromkeys(
-            ("duplicates", "too_late", "by_age", "by_capacity", "pending", "dropped"), 0
-        )
+        self._n_pending = 0
+        self._n_dropped = 0
 
     @property
     def counters(self) -> StoreCounters:
         """What it holds, and what it let go."""
-        state, counts = self._log.state, self._counts
+        state = self._log.state.tolist()
         return StoreCounters(
-            events=int(state[HELD]),
-            keys=int(state[KEYS]),
-            duplicates=counts["duplicates"],
-            too_late=counts["too_late"],
-            evicted_by_age=counts["by_age"],
-            evicted_by_capacity=counts["by_capacity"],
-            outcomes_pending=counts["pending"],
-            outcomes_dropped=counts["dropped"],
+            events=state[event_log.HELD],
+            keys=state[event_log.KEYS],
+            duplicates=state[event_log.DUPLICATES],
+            too_late=state[event_log.LATE],
+            evicted_by_age=state[event_log.EVICTED_BY_AGE],
+            evicted_by_capacity=state[event_log.EVICTED_BY_CAPACITY],
+            outcomes_pending=self._n_pending,
+            outcomes_dropped=self._n_dropped,
         )
 
     def read(
@@ -104,28 +102,31 @@ class MemoryStore:
 
     def classify(self, event: Event) -> Appended:
         """Return what `append` would do with the event now; changes nothing."""
-        log = self._log
-        if event_log.find(log.place_of_id, event.event_id) >= 0:
-            return Appended.DUPLICATE
-        if event.event_time_ms < log.state[NEWEST_TIME] - self._allowed_lateness_ms:
-            return Appended.TOO_LATE
-        return Appended.ACCEPTED
+        return Appended(
+            event_log.classify_event(
+                self._log, event.event_id, event.event_time_ms, self._allowed_lateness_ms
+            )
+        )
 
     def append(self, event: Event) -> Appended:
         """Take an event in, once."""
-        found = self.classify(event)
-        if found is not Appended.ACCEPTED:
-            self._counts["duplicates" if found is Appended.DUPLICATE else "too_late"] += 1
-            return found
-        log = self._log
-        self._make_room(max(event.event_time_ms, int(log.state[NEWEST_TIME])))
-        event_log.append_event(
-            self._log, event.event_id, event.event_time_ms, event.amount, event.keys
+        self._widen_tables()
+        appended = Appended(
+            event_log.append_event(
+                self._log,
+                event.event_id,
+                event.event_time_ms,
+                event.amount,
+                event.keys,
+                self._allowed_lateness_ms,
+                self._retention_ms,
+            )
         )
-        for status, known_at_ms in self._pending.pop(event.event_id, ()):
-            self._counts["pending"] -= 1
-            self.record(event.event_id, status, known_at_ms)
-        return Appended.ACCEPTED
+        if self._pending and appended is Appended.ACCEPTED:
+            for status, known_at_ms in self._pending.pop(event.event_id, ()):
+                self._n_pending -= 1
+                self.record(event.event_id, status, known_at_ms)
+        return appended
 
     def record(self, event_id: int, status: Status, known_at_ms: int) -> bool:
         """Note what became of an event; see `StateStore.record`."""
@@ -134,27 +135,25 @@ class MemoryStore:
             return bool(event_log.find(self._log.place_of_id, event_id) >= 0)
         if event_log.record_status(self._log, event_id, column, known_at_ms):
             return True
-        if self._counts["pending"] >= self._pending_max:
+        if self._n_pending >= self._pending_max:
             oldest = next(iter(self._pending))
             lost = len(self._pending.pop(oldest))
-            self._counts["pending"] -= lost
-            self._counts["dropped"] += lost
+            self._n_pending -= lost
+            self._n_dropped += lost
         self._pending.setdefault(event_id, []).append((status, known_at_ms))
-        self._counts["pending"] += 1
+        self._n_pending += 1
         return False
 
-    def _make_room(self, newest_ms: int) -> None:
-        """Let old events go, one at least where the ring is full, and widen the key table."""
-        log = self._log
-        horizon_ms = newest_ms - self._retention_ms
-        while log.state[HELD] and log.rows[log.state[OLDEST], 0] < horizon_ms:
-            event_log.evict_oldest(log)
-            self._counts["by_age"] += 1
-        if log.state[HELD] == len(log.ids):
-            event_log.evict_oldest(log)
-            self._counts["by_capacity"] += 1
-        table = log.newest_of_key
-        if 2 * (log.state[KEYS] + len(self._plan.entity_places)) > len(table):
-            wider = np.zeros((2 * len(table), 2), np.int64)
-            event_log.move_keys(table, wider)
-            self._log = log._replace(newest_of_key=wider)
+    def _widen_tables(self) -> None:
+        """Keep both tables at most half full, whatever the next event brings."""
+        log, state = self._log, self._log.state
+        if 2 * (state[event_log.KEYS] + len(self._plan.entity_places)) > len(log.newest_of_key):
+            self._log = self._log._replace(newest_of_key=_wider(log.newest_of_key))
+        if 2 * (state[event_log.HELD] + 1) > len(log.place_of_id):
+            self._log = self._log._replace(place_of_id=_wider(log.place_of_id))
+
+
+def _wider(table: NDArray[np.int64]) -> NDArray[np.int64]:
+    wider = np.zeros((2 * len(table), 2), np.int64)
+    event_log.move_entries(table, wider)
+    return wider

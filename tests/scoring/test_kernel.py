@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from fraudkit.errors import BundleError
 from fraudkit.scoring.kernel import TreeScorer
-from fraudkit.scoring.model_text import parse_model_text
+from fraudkit.scoring.model_text import NEAR_ZERO, parse_model_text
 from tests.scoring.models import KINDS, Model, models, rows_of, train, written_text
 
 
@@ -144,6 +144,37 @@ def test_a_tree_too_deep_to_be_explained_is_refused() -> None:
     trees, names = parse_model_text(chain_text(513))
     with pytest.raises(BundleError, match="at most 512 features"):
         TreeScorer(trees, np.zeros(len(names)))
+
+
+@pytest.mark.parametrize(
+    ("decision", "value", "leaf"),
+    [
+        (0, np.nan, "left"),  # no missing values: NaN is 0
+        (4, np.nan, "right"),  # zero is missing, default right
+        (6, np.nan, "left"),  # zero is missing, default left
+        (4, NEAR_ZERO, "right"),
+        (4, -NEAR_ZERO, "right"),
+        (4, np.nextafter(NEAR_ZERO, 1), "left"),
+        (8, np.nan, "right"),  # NaN is missing, default right
+        (8, 0.0, "left"),
+        (10, np.nan, "left"),  # NaN is missing, default left
+        (10, 2.0, "right"),
+    ],
+)
+def test_a_missing_value_goes_where_the_split_says(decision: int, value: float, leaf: str) -> None:
+    split = {
+        "num_leaves": "2",
+        "split_feature": "0",
+        "threshold": "1",
+        "decision_type": str(decision),
+        "left_child": "-1",
+        "right_child": "-2",
+        "leaf_value": "10 20",
+    }
+    trees, _ = parse_model_text(written_text(1, split))
+    assert (
+        TreeScorer(trees, np.zeros(1)).score(np.array([value])) == {"left": 10, "right": 20}[leaf]
+    )
 
 
 def test_trees_of_one_leaf_score_and_explain_nothing() -> None:

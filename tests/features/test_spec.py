@@ -1,0 +1,148 @@
+"""A feature set that does not hold is never built, and says why."""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from fraudkit.domain.outcome import Status
+from fraudkit.errors import FeatureError
+from fraudkit.features.order_features import number
+from fraudkit.features.spec import (
+    Aggregation,
+    Entity,
+    FeatureSet,
+    OrderFeature,
+    category_code,
+)
+
+MINUTE_MS = 60_000
+DAY_MS = 86_400_000
+CARD = Entity(name="card", inputs=("payment.card.fingerprint",))
+EMAIL = Entity(name="email", inputs=("email.address",), is_caseless=True)
+
+
+def window(**changed: Any) -> Aggregation:
+    plain = {"name": "card_count", "entity": "card", "operation": "count", "window_ms": DAY_MS}
+    words = {"unit": "", "meaning": "", "reason_code": "X"}
+    return Aggregation(**(plain | words | changed))
+
+
+def order_feature(**changed: Any) -> OrderFeature:
+    plain = {"name": "amount", "inputs": ("order.amount_minor",), "compute": number}
+    words = {"unit": "", "meaning": "", "reason_code": "X", "low": 0.0, "high": 1.0}
+    return OrderFeature(**(plain | words | changed))
+
+
+WRONG = {
+    "a name twice": (
+        [window(), window(window_ms=MINUTE_MS)],
+        "must be unique, got ['card_count'] more",
+    ),
+    "a name in both kinds": (
+        [order_feature(name="card_count"), window()],
+        "must be unique, got ['card_count'] more",
+    ),
+    "an unknown entity": (
+        [window(entity="crad")],
+        "window 'card_count' names entity 'crad'; known are ['card', 'email']",
+    ),
+    "an unknown entity to count": ([window(operation="distinct", of="emial")], "entity 'emial'"),
+    "distinct of nothing": ([window(operation="distinct")], "`of` goes with `distinct`"),
+    "a count of something": ([window(of="email")], "`of` goes with `distinct`"),
+    "too narrow": ([window(window_ms=MINUTE_MS - 1)], "1 minute to 180 days wide, got 59999 ms"),
+    "too wide": ([window(window_ms=180 * DAY_MS + 1)], "1 minute to 180 days wide"),
+    "a demographic": (
+        [order_feature(inputs=("order.amount_minor", "demographic.age"))],
+        "feature 'amount' must not read 'demographic.age'",
+    ),
+    "nothing": ([], "at least one feature"),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize(("features", "told"), WRONG.values(), ids=WRONG)
+def test_what_does_not_hold_is_not_built(features: list[Any], told: str) -> None:
+    with pytest.raises(FeatureError) as caught:
+        FeatureSet([CARD, EMAIL], features)
+    assert told in str(caught.value)
+
+
+def test_an_entity_made_of_a_demographic_is_not_built() -> None:
+    age = Entity(name="age", inputs=("demographic.age",))
+    with pytest.raises(FeatureError, match=r"'age' must not read 'demographic\.age'"):
+        FeatureSet([age], [window(entity="age")])
+
+
+def test_two_entities_of_one_name_are_not_built() -> None:
+    other = Entity(name="card", inputs=("entities.card",))
+    with pytest.raises(FeatureError, match=r"entity names must be unique, got \['card'\]"):
+        FeatureSet([CARD, other], [window()])
+
+
+@pytest.mark.parametrize("window_ms", [MINUTE_MS, 180 * DAY_MS])
+def test_the_narrowest_and_the_widest_window_are_built(window_ms: int) -> None:
+    assert FeatureSet([CARD], [window(window_ms=window_ms)]).window_ms_max == window_ms
+
+
+def test_order_features_come_first_and_keep_their_order() -> None:
+    listed = [window(name="b"), order_feature(name="d"), window(name="a"), order_feature(name="c")]
+    built = FeatureSet([CARD], listed)
+    assert built.names == ("d", "c", "b", "a")
+    kept = built.keep({"a", "d", "absent"})
+    assert kept.names == ("d", "a")
+    assert kept.entities == built.entities
+    assert kept.max_events == built.max_events
+
+
+def test_statuses_are_those_that_some_window_asks_for() -> None:
+    built = FeatureSet(
+        [CARD],
+        [window(name=where, where=where) for where in ("fraud", "attempted", "declined_soft")],
+    )
+    assert built.statuses == (Status.DECLINED_SOFT, Status.FRAUD)
+
+
+CHANGES = {
+    "max_events": lambda: FeatureSet([CARD, EMAIL], [order_feature(), window()], max_events=9),
+    "entity": lambda: FeatureSet([EMAIL, CARD], [order_feature(), window()]),
+    "window": lambda: FeatureSet([CARD, EMAIL], [order_feature(), window(window_ms=MINUTE_MS)]),
+    "where": lambda: FeatureSet([CARD, EMAIL], [order_feature(), window(where="fraud")]),
+    "revision": lambda: FeatureSet([CARD, EMAIL], [order_feature(revision=2), window()]),
+    "inputs": lambda: FeatureSet([CARD, EMAIL], [order_feature(inputs=("x",)), window()]),
+    "levels": lambda: FeatureSet([CARD, EMAIL], [order_feature(levels=("a",)), window()]),
+    "order": lambda: FeatureSet(
+        [CARD, EMAIL], [order_feature(name="b"), order_feature(name="a"), window()]
+    ),
+}
+
+
+def test_the_digest_tells_feature_sets_apart() -> None:
+    same = [FeatureSet([CARD, EMAIL], [order_feature(), window()]).digest for _ in range(2)]
+    digests = [same[0], *(make().digest for make in CHANGES.values())]
+    assert same[0] == same[1]
+    assert len(set(digests)) == len(digests)
+
+
+LEVELS = st.lists(st.text(max_size=5), unique=True, max_size=6)
+
+
+@given(levels=LEVELS, other=st.text(max_size=5))
+def test_a_category_has_the_code_of_its_place(levels: list[str], other: str) -> None:
+    code = category_code(levels)
+    assert [code(level) for level in levels] == list(range(len(levels)))
+    assert math.isnan(code(None))
+    if other not in levels:
+        assert math.isnan(code(other))
+
+
+@pytest.mark.parametrize(
+    ("value", "text"),
+    [(True, "true"), (False, "false"), (5, "5"), (5.0, "5"), (2.5, "2.5"), (1e12, "1" + 12 * "0")],
+)
+def test_a_number_has_the_code_of_its_text(value: float, text: str) -> None:
+    # The text is that of `fraudkit.mapping`, where a column of numbers and text is read.
+    assert category_code(["x", text])(value) == 1.0

@@ -13,6 +13,7 @@ from __future__ import annotations
 import functools
 import hashlib
 import os
+import shutil
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -50,12 +51,21 @@ def cache_folder() -> Path | None:
     for parent in _parents():
         folder = parent / name
         try:
+            if not folder.exists():
+                _remove_outdated(parent)
             folder.mkdir(parents=True, exist_ok=True)
         except OSError:
             continue
         if os.access(folder, os.W_OK):
             return folder
     return None
+
+
+def _remove_outdated(parent: Path) -> None:
+    """Remove the machine code of other sources, but only beside the package: it is ours alone."""
+    if parent == _PACKAGE / "__pycache__":
+        for outdated in parent.glob("fraudkit-*"):
+            shutil.rmtree(outdated, ignore_errors=True)
 
 
 def _parents() -> Iterator[Path]:

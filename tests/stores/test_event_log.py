@@ -45,7 +45,7 @@ def test_entries_outlive_the_move_to_a_larger_table() -> None:
     keys = {16 * number: number for number in range(1, 11)}
     for key, place in keys.items():
         event_log._put(source, key, place)
-    event_log.move_keys(source, target)
+    event_log.move_entries(source, target)
     assert entries(target) == keys
     assert all(event_log.find(target, key) == place for key, place in keys.items())
 

@@ -9,6 +9,8 @@ from typing import NamedTuple
 
 import msgspec
 
+from fraudkit.decisions.costs import Costs
+from fraudkit.decisions.policy import Policy
 from fraudkit.domain.outcome import EarlyFraudWarning, Outcome
 from fraudkit.domain.transaction import Order, Transaction, epoch_ms
 from fraudkit.mapping import MappedData, Mapping, read_data
@@ -23,6 +25,16 @@ DAY = timedelta(days=1)
 ORDERS = 5_000
 TRAINED_ORDERS = 4_000
 SETTINGS = ModelSettings(n_trees_max=30, stop_after_trees=10, max_bin=63)
+# Under these costs each of the four actions is the best for some order.
+POLICY = Policy(
+    costs=Costs(
+        margin_share=0.1,
+        insult_cost_minor=200,
+        review_cost_minor=300,
+        challenge_honest_dropout_share=0.3,
+        challenge_liability_shift_share=0.3,
+    )
+)
 
 
 class TrainedShop(NamedTuple):
@@ -67,6 +79,7 @@ def trained_shop(base: Path) -> TrainedShop:
         mapping.rates,
         horizon_ms=horizon_ms,
         label_delay_days=mapping.delay_days,
+        policy=POLICY,
         settings=SETTINGS,
     )
     write_bundle(folder / "bundle", training.content)

@@ -124,7 +124,15 @@ def _aggregation(
         meaning=f"{meaning} in the {_span_words(window_ms)} before the order",
         reason_code=f"{entity.name.upper()}_{kind}",
         text=_text(entity, operation, window_ms, noun, of),
+        unknown_text=_unknown_text(entity, operation, window_ms),
     )
+
+
+def _unknown_text(entity: Entity, operation: OperationName, window_ms: int) -> str:
+    absent = f"{entity.label} did not come with the order"
+    if operation in {"count", "sum", "distinct"}:
+        return absent
+    return f"{entity.label} was not seen in the last {_span_words(window_ms)}, or did not come"
 
 
 def _span_words(window_ms: int) -> str:

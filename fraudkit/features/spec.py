@@ -151,6 +151,8 @@ class Aggregation(Struct, frozen=True, kw_only=True):
         What the earlier events must have become, as known before ``t``.
     of : str or None
         The other entity that ``distinct`` counts.
+    unknown_text : str
+        The sentence for an agent where the value is NaN.
     """
 
     name: str
@@ -163,6 +165,7 @@ class Aggregation(Struct, frozen=True, kw_only=True):
     meaning: str
     reason_code: str
     text: str = ""
+    unknown_text: str = ""
 
     @property
     def low(self) -> float:
@@ -226,7 +229,7 @@ class FeatureSet:
         self.max_events = max_events
         self.names = tuple(feature.name for feature in self.features)
         _check(self)
-        encoded = msgspec.json.encode(self.describe(), order="deterministic")
+        encoded = msgspec.json.encode(_identity(self.describe()), order="deterministic")
         self.digest = hashlib.sha256(encoded).hexdigest()
 
     @property
@@ -259,7 +262,7 @@ class FeatureSet:
         )
 
     def describe(self) -> dict[str, Any]:
-        """Return what identifies the set, as plain values; the digest is of this."""
+        """Return the whole set as plain values; the digest is of all but the wording."""
         return {
             "max_events": self.max_events,
             "entities": [msgspec.to_builtins(entity) for entity in self.entities],
@@ -285,6 +288,16 @@ def category_code(levels: Sequence[str]) -> Callable[[Value], float]:
         return codes.get(str(value).lower() if isinstance(value, bool) else str(value), unknown)
 
     return code
+
+
+_WORDING = frozenset({"label", "meaning", "reason_code", "text", "unit", "unknown_text"})
+
+
+def _identity(plain: Any) -> Any:
+    """Return plain values without the wording: it says nothing of what is computed."""
+    if isinstance(plain, dict):
+        return {key: _identity(held) for key, held in plain.items() if key not in _WORDING}
+    return [_identity(held) for held in plain] if isinstance(plain, list | tuple) else plain
 
 
 def _check(features: FeatureSet) -> None:

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fraudkit.domain.decision import Reason
-from fraudkit.features.spec import Feature, FeatureSet, OrderFeature
+from fraudkit.features.spec import Aggregation, Feature, FeatureSet, OrderFeature
 
 __all__ = ["LEAST_WEIGHT", "Reasons"]
 
@@ -77,7 +77,8 @@ class Reasons:
 
 def _words(feature: Feature, value: float) -> str:
     if isnan(value):
-        return f"not known: {feature.meaning[0].lower()}{feature.meaning[1:]}"
+        stated = feature.unknown_text if isinstance(feature, Aggregation) else ""
+        return stated or f"not known: {feature.meaning[0].lower()}{feature.meaning[1:]}"
     level, text = "", feature.text
     if isinstance(feature, OrderFeature):
         if feature.levels is not None:

@@ -3,21 +3,26 @@
 from __future__ import annotations
 
 import math
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
 
 import msgspec
 import pytest
 
 import fraudkit as fk
-from fraudkit.decisions.policy import ACTIONS, parse_policy
-from fraudkit.domain.decision import Decision
-from fraudkit.domain.transaction import Order, Payment, Transaction
+from fraudkit.decisions.costs import Costs
+from fraudkit.decisions.policy import ACTIONS, Policy, parse_policy, policy_toml
+from fraudkit.domain.decision import Decision, Versions
+from fraudkit.domain.transaction import Card, Order, Payment, Transaction, epoch_ms
 from fraudkit.engine import Engine
 from fraudkit.errors import BundleError, InputError, InvalidField
 from fraudkit.journal.sqlite import SqliteJournal
-from fraudkit.scoring.bundle import load_bundle
+from fraudkit.payments.catalog import PaymentCatalog
+from fraudkit.payments.ranking import recommend
+from fraudkit.scoring.bundle import load_bundle, write_bundle
 from tests.training.trained_shop import TrainedShop
 
+NOON = datetime(2026, 3, 1, 12, tzinfo=UTC)
 SECRET = b"a secret of the shop's own"
 
 
@@ -33,7 +38,7 @@ def test_every_decision_names_its_order_and_what_decided(
     bundle = load_bundle(shop.bundle)
     versions = {decision.versions for _, decision in decided}
     assert versions == {
-        fk.Versions(
+        Versions(
             bundle=bundle.version,
             features=bundle.features.digest[:16],
             policy=parse_policy(bundle.policy_text).digest[:16],
@@ -106,11 +111,11 @@ def test_an_amount_without_a_rate_is_decided_as_the_policy_says(
         (Payment(method="card"), True),
         (Payment(), True),
         (Payment(method="bank_transfer"), False),
-        (Payment(method="card", card=fk.Card(was_3d_secure_successful=True)), False),
+        (Payment(method="card", card=Card(was_3d_secure_successful=True)), False),
     ],
 )  # fmt: skip
 def test_a_challenge_is_costed_where_it_is_possible(
-    shop: TrainedShop, payment: Payment, is_possible: bool
+    shop: TrainedShop, payment: Payment, *, is_possible: bool
 ) -> None:
     order = msgspec.structs.replace(shop.transactions[1], payment=payment)
     with Engine.open(shop.bundle) as engine:
@@ -119,14 +124,89 @@ def test_a_challenge_is_costed_where_it_is_possible(
     assert (cost.challenge is not None) is is_possible
 
 
-def minimal(transaction_id: str, event_time: str) -> Transaction:
-    return Transaction(
-        transaction_id=transaction_id,
-        event_time=msgspec.convert(event_time, fk.Transaction.__annotations__.get("x") or object)
-        if False
-        else msgspec.json.decode(f'"{event_time}"', type=type(DAWN)),
-        order=Order(amount_minor=4999, currency="EUR"),
-    )
+def order_at(moment: datetime, transaction_id: str = "t1") -> Transaction:
+    order = Order(amount_minor=4999, currency="EUR")
+    return Transaction(transaction_id=transaction_id, event_time=moment, order=order)
 
 
-DAWN = msgspec.json.decode('"2026-03-01T06:00:00Z"', type=__import__("datetime").datetime)
+def test_a_time_in_the_future_is_refused_and_not_remembered(shop: TrainedShop) -> None:
+    with Engine.open(shop.bundle) as engine:
+        now_ms = epoch_ms(NOON)
+        with pytest.raises(InvalidField, match=r"^/event_time: expected a time not in the future"):
+            engine.score(order_at(NOON + timedelta(minutes=5, milliseconds=1)), now_ms=now_ms)
+        assert engine.counters.events == 0
+        engine.score(order_at(NOON + timedelta(minutes=5)), now_ms=now_ms)
+        assert engine.counters.events == 1
+
+
+def test_a_late_order_is_decided_and_warned_of(shop: TrainedShop) -> None:
+    with Engine.open(shop.bundle) as engine:
+        engine.score(order_at(NOON))
+        in_time = engine.score(order_at(NOON - timedelta(days=1), "t2"))
+        late = engine.score(order_at(NOON - timedelta(days=1, milliseconds=1), "t3"))
+        assert in_time.warnings == ()
+        assert [warning.code for warning in late.warnings] == ["event_too_late"]
+        assert late.action in ACTIONS
+        assert (engine.counters.events, engine.counters.too_late) == (2, 1)
+
+
+def test_an_order_is_not_in_its_own_past(shop: TrainedShop) -> None:
+    with Engine.open(shop.bundle) as engine:
+        first = engine.score(shop.transactions[1])
+        twin = msgspec.structs.replace(shop.transactions[1], transaction_id="twin")
+        same = engine.score(twin)
+        assert msgspec.structs.replace(same, transaction_id=first.transaction_id) == first
+
+
+@pytest.mark.parametrize("length", [0, 15, 65])
+def test_a_secret_of_another_length_is_refused(shop: TrainedShop, length: int) -> None:
+    with pytest.raises(InputError, match=f"hash_key must be 16 to 64 bytes, got {length}"):
+        Engine.open(shop.bundle, hash_key=b"k" * length)
+
+
+@pytest.mark.parametrize("length", [16, 64])
+def test_the_secret_changes_no_decision(shop: TrainedShop, length: int) -> None:
+    orders = shop.transactions[:200]
+    with Engine.open(shop.bundle) as plain, Engine.open(shop.bundle, hash_key=b"k" * length) as own:
+        assert [own.score(order) for order in orders] == [plain.score(order) for order in orders]
+
+
+def test_a_journal_needs_a_secret(shop: TrainedShop, tmp_path: Path) -> None:
+    with SqliteJournal(tmp_path / "journal.sqlite3") as journal:
+        with pytest.raises(InputError, match="hash_key must be given with a journal"):
+            Engine.open(shop.bundle, journal=journal)
+        Engine.open(shop.bundle, journal=journal, hash_key=SECRET)
+
+
+def test_a_bundle_may_be_named_by_a_file_beside_it(shop: TrainedShop, tmp_path: Path) -> None:
+    (tmp_path / "shop").symlink_to(shop.bundle)
+    (tmp_path / "current").write_text("shop\n")
+    with Engine.open(tmp_path / "current") as named, Engine.open(str(shop.bundle)) as direct:
+        assert named.versions == direct.versions
+
+
+def test_what_is_no_bundle_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(BundleError, match="must be a bundle's folder"):
+        Engine.open(tmp_path / "absent")
+    with pytest.raises(BundleError, match=r"manifest\.json must be readable"):
+        Engine.open(tmp_path)
+
+
+def test_costs_in_another_currency_than_the_amounts_are_refused(
+    shop: TrainedShop, tmp_path: Path
+) -> None:
+    policy = Policy(costs=Costs(currency="USD"))
+    text = policy_toml(policy)
+    content = msgspec.structs.replace(shop.training.content, policy_text=text)
+    write_bundle(tmp_path / "bundle", content)
+    with pytest.raises(InputError, match="must be the reference currency EUR, got USD"):
+        Engine.open(tmp_path / "bundle")
+
+
+def test_payment_methods_are_recommended_as_the_catalogue_says(shop: TrainedShop) -> None:
+    context = fk.PaymentContext(country="NL", currency="EUR", amount_minor=4999)
+    catalog = PaymentCatalog.default()
+    with Engine.open(shop.bundle) as engine:
+        found = engine.recommend(context)
+    assert found == recommend(context, catalog, now_ms=catalog.as_of_ms)
+    assert found.methods

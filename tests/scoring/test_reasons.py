@@ -5,7 +5,7 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 
 from fraudkit.features.catalog import CATEGORIES, default_features
-from fraudkit.features.spec import OrderFeature
+from fraudkit.features.spec import Aggregation, OrderFeature
 from fraudkit.scoring.reasons import LEAST_WEIGHT, Reasons
 
 LEVELS = ["oak", "beech", "elm"]
@@ -77,14 +77,35 @@ def test_a_feature_is_named_with_its_value(place: int) -> None:
     feature = FEATURES.features[place]
     shapley = np.zeros(N_FEATURES)
     shapley[place] = 0.5
-    [unknown] = REASONS.of(np.full(N_FEATURES, np.nan), shapley)
-    assert unknown.code == feature.reason_code
-    assert unknown.text.lower() == f"not known: {feature.meaning}".lower()
     [known] = REASONS.of(np.ones(N_FEATURES), shapley)
-    assert known.weight == 0.5
+    assert (known.code, known.weight) == (feature.reason_code, 0.5)
     assert ("beech" in known.text) == feature.is_categorical
     if "{" in feature.text:
         assert known.text != feature.text
+
+
+@pytest.mark.parametrize("place", range(N_FEATURES), ids=FEATURES.names)
+def test_an_unknown_value_is_said_to_be_unknown(place: int) -> None:
+    feature = FEATURES.features[place]
+    shapley = np.zeros(N_FEATURES)
+    shapley[place] = 0.5
+    [unknown] = REASONS.of(np.full(N_FEATURES, np.nan), shapley)
+    if isinstance(feature, Aggregation):
+        assert unknown.text == feature.unknown_text
+    else:
+        assert unknown.text.lower() == f"not known: {feature.meaning}".lower()
+
+
+@pytest.mark.parametrize(
+    "feature",
+    [held for held in FEATURES.order_features if held.zero_text],
+    ids=lambda held: held.name,
+)
+def test_a_feature_that_does_not_hold_is_not_said_to_hold(feature: OrderFeature) -> None:
+    shapley = np.zeros(N_FEATURES)
+    shapley[FEATURES.names.index(feature.name)] = 0.5
+    [reason] = REASONS.of(np.zeros(N_FEATURES), shapley)
+    assert reason.text == feature.zero_text != feature.text
 
 
 def test_the_words_are_those_of_the_strongest_feature_behind_a_code() -> None:

@@ -1,0 +1,128 @@
+"""Every command and every snippet of the pages runs, on a shop small enough for a test.
+
+A page is run from its first block to its last, in a folder of its own that looks like the
+project's. Its shop is made once and is smaller than the page says: `SMALLER` is all that differs.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import msgspec
+import pytest
+
+import fraudkit as fk
+from tests.architecture.files import ROOT
+from tests.docs.pages import PAGES, Block, blocks_of, folder_like_the_project, page_text
+
+ORDERS = 12_000
+SIMULATE = "fraudkit simulate --orders 50000 --seed 1 --out build/shop\n"
+SMALLER = {SIMULATE: "", "40000": "9600", "40001": "9601"}
+
+
+def run(command: str, folder: Path) -> subprocess.CompletedProcess[str]:
+    """Run a shell command as a person would who activated this environment."""
+    programs = str(Path(sys.executable).parent)
+    return subprocess.run(
+        ["bash", "-euo", "pipefail", "-c", command],
+        cwd=folder,
+        env={
+            **os.environ,
+            "PATH": f"{programs}:{os.environ['PATH']}",
+            "OMP_NUM_THREADS": "1",  # spinning threads cost more than they bring on a busy machine
+        },
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+
+
+@pytest.fixture(scope="module")
+def shop(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Make the pages' shop: fewer orders, and labels that come sooner, so that few will do."""
+    folder = tmp_path_factory.mktemp("pages")
+    ended = run(f"fraudkit simulate --orders {ORDERS} --seed 1 --out shop", folder)
+    assert ended.returncode == 0, ended.stderr
+    mapping = folder / "shop" / "mapping.toml"
+    text = mapping.read_text("utf-8")
+    assert "delay_days = 60" in text
+    mapping.write_text(text.replace("delay_days = 60", "delay_days = 10"), "utf-8")
+    return folder / "shop"
+
+
+@pytest.mark.parametrize("page", PAGES)
+def test_a_page_runs_from_top_to_bottom(
+    page: str, shop: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder = folder_like_the_project(tmp_path / "project")
+    shutil.copytree(shop, folder / "build" / "shop")
+    monkeypatch.chdir(folder)
+    names: dict[str, object] = {"__name__": page}
+    for block in blocks_of(page):
+        run_block(block, folder, names)
+    assert page != "docs/data-science.md" or is_same_model(folder)
+
+
+def run_block(block: Block, folder: Path, names: dict[str, object]) -> None:
+    if block.reason:
+        return
+    if block.language == "sh":
+        command = block.text
+        for shown, smaller in SMALLER.items():
+            command = command.replace(shown, smaller)
+        ended = run(command, folder)
+        assert ended.returncode == 0, f"{command}\n{ended.stdout}\n{ended.stderr}"
+    elif block.language == "python":
+        exec(compile(block.text, "a page", "exec"), names)  # noqa: S102 - our own pages
+    elif block.language == "toml":
+        (folder / "policy.toml").write_text(block.text, "utf-8")
+
+
+def is_same_model(folder: Path) -> bool:
+    """Return whether other costs left the model as it was, as the page says."""
+    first, second = (
+        (folder / "build" / name / "model.txt").read_bytes()
+        for name in ("bundle", "bundle-own-costs")
+    )
+    return first == second
+
+
+def test_what_is_not_run_is_served_or_needs_public_data() -> None:
+    left_out = [block for page in PAGES for block in blocks_of(page) if block.reason]
+    assert {block.reason.split(":")[0].split(";")[0] for block in left_out} == {
+        "starts the service",
+        "needs the service",
+        "needs the public data sets",
+    }
+    assert all(block.language == "sh" for block in left_out)
+
+
+def test_every_block_is_of_a_language_that_is_run_or_read() -> None:
+    languages = {block.language for page in PAGES for block in blocks_of(page)}
+    assert languages == {"", "json", "python", "sh", "toml"}
+
+
+def test_the_order_that_is_sent_with_curl_is_decided() -> None:
+    (curl,) = [b.text for b in blocks_of("README.md") if b.text.startswith("curl")]
+    body = curl.split("-d '")[1].rpartition("'")[0]
+    decision = fk.Engine.open(ROOT / "models" / "current").score(
+        fk.decode_transaction(body.encode())
+    )
+    assert decision.transaction_id == "t-1"
+
+
+def test_the_answer_that_is_shown_has_the_fields_of_a_decision() -> None:
+    (answer,) = [block.text for block in blocks_of("README.md") if block.language == "json"]
+    shown = msgspec.json.decode(answer)
+    assert tuple(shown) == fk.Decision.__struct_fields__
+    assert msgspec.convert(shown, fk.Decision).reasons[0].code == "DELIVERY"
+
+
+def test_the_tour_simulates_as_the_pages_do() -> None:
+    pages = [page for page in PAGES if "build/shop" in page_text(page)]
+    assert len(pages) == 3
+    assert all(SIMULATE in page_text(page) for page in pages)

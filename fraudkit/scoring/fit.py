@@ -24,7 +24,8 @@ except OSError as error:  # the package is there, its OpenMP runtime is not
 
 __all__ = ["ModelSettings", "best_tree_count", "fit_calibration", "fit_model", "reference_row"]
 
-_FRAUDS_MIN: Final = 20
+_FRAUDS_TO_FIT_MIN: Final = 5
+_FRAUDS_TO_CALIBRATE_MIN: Final = 20
 
 
 class ModelSettings(Struct, frozen=True, kw_only=True):
@@ -113,9 +114,9 @@ def fit_model(
         If there are too few frauds to learn from, or no honest order.
     """
     frauds = int(is_fraud.sum())
-    if frauds < _FRAUDS_MIN:
+    if frauds < _FRAUDS_TO_FIT_MIN:
         raise TrainingError(
-            f"a model needs at least {_FRAUDS_MIN} frauds with a known label, got {frauds} among "
+            f"a model needs at least {_FRAUDS_TO_FIT_MIN} frauds with a known label, got {frauds} among "
             f"{len(is_fraud)} orders; give more history, or a shorter label delay"
         )
     if frauds == len(is_fraud):
@@ -138,7 +139,7 @@ def fit_calibration(raw_score: NDArray[np.float64], is_fraud: NDArray[np.bool_])
     """
     frauds = int(is_fraud.sum())
     low, high = float(raw_score.min()), float(raw_score.max())
-    if frauds < _FRAUDS_MIN or frauds == len(is_fraud) or low == high:
+    if frauds < _FRAUDS_TO_CALIBRATE_MIN or frauds == len(is_fraud) or low == high:
         return Calibration(method="identity", raw_score=(-1.0, 1.0), log_odds=(-1.0, 1.0))
     model = LogisticRegression(C=1e6).fit(raw_score[:, None], is_fraud)
     slope, intercept = float(model.coef_[0, 0]), float(model.intercept_[0])

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from itertools import pairwise
-from typing import NamedTuple
+from typing import Final, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -11,6 +11,10 @@ from numpy.typing import NDArray
 from fraudkit.errors import TrainingError
 
 __all__ = ["Fold", "delayed_time_folds"]
+
+_FIRST_CUT_MIN: Final = 0.6
+_FIRST_CUT_MAX: Final = 0.8
+_KNOWN_BEFORE_TEST: Final = 0.3
 
 
 class Fold(NamedTuple):
@@ -31,7 +35,7 @@ def delayed_time_folds(
     event_time_ms: NDArray[np.int64],
     known_at_ms: NDArray[np.int64],
     *,
-    cuts: tuple[float, ...] = (0.6, 0.8),
+    cuts: tuple[float, ...] | None = None,
 ) -> tuple[Fold, ...]:
     """Return folds that walk forward through time.
 
@@ -43,8 +47,10 @@ def delayed_time_folds(
     ----------
     event_time_ms, known_at_ms : ndarray of int64, shape (n_rows,)
         When each row happened, and when its label was known.
-    cuts : tuple of float
-        Shares of the rows, in order of time, that lie before each test part.
+    cuts : tuple of float, optional
+        Shares of the rows, in order of time, that lie before each test part. If not given there
+        are two parts; the first begins after 60 % of the rows or, where labels take long, once
+        30 % of them have a label, after 80 % at the latest. The second begins halfway from there.
 
     Raises
     ------
@@ -54,7 +60,8 @@ def delayed_time_folds(
     if not len(event_time_ms):
         raise TrainingError("a time split needs rows, got none")
     ordered = np.sort(event_time_ms)
-    bounds = [int(ordered[int(cut * len(ordered))]) for cut in cuts]
+    shares = _cuts(ordered, known_at_ms) if cuts is None else cuts
+    bounds = [int(ordered[int(share * len(ordered))]) for share in shares]
     bounds.append(int(ordered[-1]) + 1)
     folds = tuple(
         Fold(
@@ -70,3 +77,10 @@ def delayed_time_folds(
                 "is too long for this history: give more history or a shorter delay"
             )
     return folds
+
+
+def _cuts(ordered: NDArray[np.int64], known_at_ms: NDArray[np.int64]) -> tuple[float, float]:
+    enough_known_ms = np.quantile(known_at_ms, _KNOWN_BEFORE_TEST, method="lower")
+    share = float(np.searchsorted(ordered, enough_known_ms)) / len(ordered)
+    first = min(max(share, _FIRST_CUT_MIN), _FIRST_CUT_MAX)
+    return first, (1.0 + first) / 2.0

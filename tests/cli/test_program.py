@@ -13,6 +13,7 @@ import polars as pl
 import pytest
 
 from fraudkit.openmp import restart_with_openmp
+from tests.cli.conftest import Table
 
 PROGRAM = Path(sys.executable).with_name("fraudkit")
 
@@ -57,16 +58,15 @@ def test_from_a_made_up_shop_to_what_its_scores_are_worth(folder: Path) -> None:
     assert found["auc"] > 0.8
 
 
-def test_people_see_tables_on_output_and_progress_elsewhere(folder: Path) -> None:
+def test_people_see_tables_on_output_and_progress_elsewhere(folder: Path, files: Table) -> None:
     path = folder / "orders.csv"
     path.write_text(
         "transaction_id,event_time,order.amount_minor,order.currency,colour\n"
         "t1,2026-01-01T00:00:00Z,1295,EUR,red\n"
         "t2,2026-01-01T00:00:00Z,-1,EUR,red\n"
     )
-    bundle = Path(__file__).parents[2] / "models" / "current"
     ran = fraudkit(
-        folder, "score", "--bundle", bundle, "--data", "orders.csv", "--out", "two.parquet"
+        folder, "score", "--bundle", files.bundle, "--data", "orders.csv", "--out", "two.parquet"
     )
     assert ran.returncode == 0, ran.stderr
     assert "written to two.parquet" in ran.stdout

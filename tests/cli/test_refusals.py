@@ -16,10 +16,10 @@ def refused(ran: Ran, error: str, told: str) -> None:
     assert ran.status == 2
     assert ran.out == ""
     assert "Traceback" not in ran.err
-    lines = ran.err.splitlines()
+    lines = ran.err.strip().splitlines()
     assert lines[0] == f"error {error}"
     assert told in "\n".join(lines[1:])
-    assert ran.err.count("error ") == 1
+    assert ran.err.count(f"error {error}") == 1
 
 
 @pytest.fixture
@@ -101,7 +101,7 @@ TIMES = [
 
 @pytest.mark.parametrize(("text", "told"), TIMES)
 def test_a_time_that_is_none_is_refused(
-    run: Run, words: dict[str, list[object]], tmp_path: Path, text: str, told: str
+    run: Run, words: dict[str, list[object]], text: str, told: str
 ) -> None:
     refused(run(*words["train"], "--until", text), "InputError", f"--until {told}")
     assert run(*words["score"]).status == 0
@@ -182,7 +182,7 @@ def test_a_seed_below_zero_is_refused(run: Run, tmp_path: Path) -> None:
 
 
 def test_lines_of_the_outcomes_file_that_do_not_hold_are_told(
-    run: Run, words: dict[str, list[object]], files: Table, tmp_path: Path
+    run: Run, words: dict[str, list[object]], tmp_path: Path
 ) -> None:
     known = "2026-01-02T00:00:00Z"
     whole = (
@@ -192,8 +192,7 @@ def test_lines_of_the_outcomes_file_that_do_not_hold_are_told(
     (tmp_path / "outcomes.ndjson").write_text(whole + '{"kind": "fraud"}\n' * 2)
     mapping = tmp_path / "mapping.toml"
     mapping.write_text(f'{MAPPING}\n[outcomes]\nfile = "outcomes.ndjson"\n')
-    for command in ("train", "score"):
-        ran = run(*put(words[command], "--mapping", mapping))
-        assert ran.status == 0
-        assert "2 lines of the outcomes file are in error" in ran.err
-        assert "/kind" in ran.err
+    ran = run(*put(words["score"], "--mapping", mapping))
+    assert ran.status == 0
+    assert "2 lines of the outcomes file are in error" in ran.err
+    assert "/kind" in ran.err

@@ -187,7 +187,7 @@ TOO_LITTLE = {
     "no orders": (START_MS, 1_500, MAPPING, "needs orders before the horizon"),
     "no label": (HORIZON_MS, 1_500, WITHOUT_LABEL, r"state \[label\] or \[outcomes\]"),
     "no label yet": (START_MS + DAY_MS, 1_500, MAPPING, r"label was known before the horizon"),
-    "few frauds": (HORIZON_MS, 120, MAPPING, "at least 20 frauds with a known label, got"),
+    "few frauds": (HORIZON_MS, 120, MAPPING, "at least 5 frauds with a known label, got"),
     "one order": (HORIZON_MS, 1, MAPPING, "."),
     "ten orders": (HORIZON_MS, 10, MAPPING, "."),
 }

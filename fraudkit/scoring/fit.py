@@ -116,8 +116,9 @@ def fit_model(
     frauds = int(is_fraud.sum())
     if frauds < _FRAUDS_TO_FIT_MIN:
         raise TrainingError(
-            f"a model needs at least {_FRAUDS_TO_FIT_MIN} frauds with a known label, got {frauds} among "
-            f"{len(is_fraud)} orders; give more history, or a shorter label delay"
+            f"a model needs at least {_FRAUDS_TO_FIT_MIN} frauds with a known label, "
+            f"got {frauds} among {len(is_fraud)} orders; "
+            "give more history, or a shorter label delay"
         )
     if frauds == len(is_fraud):
         raise TrainingError(

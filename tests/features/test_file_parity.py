@@ -189,6 +189,7 @@ MIXED = [5.0, 2.5, True, False, "5", "2.5", "true", "n/a", "", 1e12, -3.0, 1e-7,
 
 
 @pytest.mark.parametrize("kind", ["numbers", "categories"])
+@settings(max_examples=40)
 @given(values=st.lists(st.sampled_from(MIXED), min_size=1, max_size=6))
 def test_a_custom_input_of_several_types_is_read_as_online(
     kind: str, values: list[str | float | bool | None]

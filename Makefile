@@ -34,7 +34,7 @@ serve: $(SERVE) ## Serve on 127.0.0.1:8000 with the bundle in models/
 
 .PHONY: test
 test: $(DEV) ## Run all tests and doctests
-	@$(BIN)/python -m pytest --quiet
+	@OMP_NUM_THREADS=1 $(BIN)/python -m pytest --quiet
 
 .PHONY: check
 check: $(DEV) ## Lint, format, types, layers, spelling, lock and files; changes nothing
@@ -63,8 +63,10 @@ demo-model: $(SERVE) ## Rebuild the demo bundle in models/ from the simulated sh
 	@$(BIN)/fraudkit train $(DEMO_TRAIN)
 
 .PHONY: docs
-docs: $(SERVE) ## Regenerate docs/vocabulary.md and docs/schema/ from the structs
+docs: $(SERVE) ## Regenerate the pages that are made from the code
 	@$(BIN)/python -m fraudkit.domain.document docs
+	@$(BIN)/python -m fraudkit.features.document docs
+	@$(BIN)/python -m fraudkit.payments.document docs
 
 .PHONY: fmt
 fmt: $(DEV) ## Format the code and apply safe lint fixes

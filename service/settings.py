@@ -18,6 +18,8 @@ from fraudkit.errors import InputError
 __all__ = ["Settings"]
 
 _PREFIX = "FRAUDKIT_"
+_NOT_OURS = frozenset({"FRAUDKIT_DATA", "FRAUDKIT_SLOW"})
+"""Read by tests and benchmarks: where public data is, and whether to take minutes."""
 _API_KEY_CHARACTERS_MIN = 16
 
 
@@ -107,7 +109,11 @@ class Settings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
         """
         _refuse_several_processes(environ)
         known = {f"{_PREFIX}{name.upper()}": name for name in cls.__struct_fields__}
-        given = {name: value for name, value in environ.items() if name.startswith(_PREFIX)}
+        given = {
+            name: value
+            for name, value in environ.items()
+            if name.startswith(_PREFIX) and name not in _NOT_OURS
+        }
         for name in given.keys() - known.keys():
             raise InputError(f"{name} is no setting; {_suggestion(name, list(known))}")
         values = {known[name]: value for name, value in given.items()}

@@ -6,7 +6,9 @@ Invariant: the page holds nothing that is not in the catalogue or the law module
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Iterable, Sequence
+from pathlib import Path
 
 from fraudkit.payments.catalog import PaymentCatalog
 from fraudkit.payments.entries import AmountLimit, Cost, EditionEntry, MethodEntry, PairEntry
@@ -196,3 +198,12 @@ def _cost_text(cost: Cost) -> str:
         f"{cost.fee_bps / 100:g} %{fixed}{most}, {cost.kind.replace('_', ' ')} of {cost.as_of} "
         f"([{cost.source}]({cost.url}))"
     )
+
+
+def _write(folder: Path) -> None:
+    text = catalog_markdown(PaymentCatalog.default())
+    (folder / "payment-methods.md").write_text(text, "utf-8")
+
+
+if __name__ == "__main__":
+    _write(Path(sys.argv[1]))

@@ -20,6 +20,7 @@ from rich.progress import BarColumn, Progress, SpinnerColumn, TextColumn, TimeEl
 from rich.table import Table
 from typer.core import TyperCommand
 
+from fraudkit.domain.transaction import epoch_ms
 from fraudkit.errors import FraudkitError, InputError
 from fraudkit.openmp import restart_with_openmp
 
@@ -104,10 +105,12 @@ def train(
     as_json: AsJson = False,  # noqa: FBT002 - a command-line flag
 ) -> None:
     """Train, calibrate and measure a model, and write it as a bundle."""
-    from fraudkit.scoring.bundle import write_bundle
+    from fraudkit.scoring.bundle import check_writable, write_bundle
     from fraudkit.scoring.fit import ModelSettings
     from fraudkit.training import train as train_bundle
 
+    check_writable(out)
+    check_writable(out)
     columns, read = _read(data, mapping)
     _report_errors(read)
     with _stages(is_quiet=as_json) as show:
@@ -163,12 +166,16 @@ def score(
         raise InputError(f"--out must end in .parquet, got {out.name!r}")
     loaded = load_bundle(bundle)
     _columns, read = _read(data, mapping)
+    _report_errors(read)
     earlier = None if not history else _read(history, mapping)[1]
     with _stages(is_quiet=as_json) as show:
         show("scoring")
         scores = score_data(loaded, read, earlier)
     metadata = {"fraudkit.bundle": loaded.version, "fraudkit.policy": policy_toml(scores.policy)}
-    scores.frame.write_parquet(out, metadata=metadata)
+    try:
+        scores.frame.write_parquet(out, metadata=metadata)
+    except OSError as error:
+        raise InputError(f"{out} must be in a folder that can be written to: {error}") from error
     actions = {
         str(name): count
         for name, count in scores.frame["action"].drop_nulls().value_counts().rows()
@@ -183,7 +190,6 @@ def score(
     if as_json:
         _print_json(summary)
         return
-    _report_errors(read)
     table = Table("action", "orders", "share of scored", title=f"{len(scores.frame):,} orders")
     for name, count in actions.items():
         table.add_row(name, f"{count:,}", f"{count / sum(actions.values()):.1%}")
@@ -221,7 +227,7 @@ def evaluate(
     )
     if as_json:
         plain = msgspec.to_builtins(found)
-        _print_json(plain | plain.pop("metrics"))
+        _print_json(plain.pop("metrics") | plain)
         return
     _metrics_table(
         found.metrics,
@@ -271,7 +277,7 @@ def _read(paths: list[Path], mapping: Path | None) -> tuple[Any, Any]:
     from fraudkit.mapping import Mapping, read_data
 
     columns = Mapping.identity() if mapping is None else Mapping.load(mapping)
-    with _counting(None, "reading", is_quiet=not _err.is_terminal) as show:
+    with _counting(None, "reading", is_quiet=False) as show:
         return columns, read_data(paths, columns, progress=lambda done, _total: show(done))
 
 
@@ -304,7 +310,7 @@ def _time_ms(text: str, option: str) -> int:
         ) from error
     if moment.tzinfo is None:
         raise InputError(f"{option} must have an offset, got {text!r}; write {text}Z for UTC")
-    return int(moment.timestamp() * 1000)
+    return epoch_ms(moment)
 
 
 def _report_errors(read: Any) -> None:
@@ -317,14 +323,24 @@ def _report_errors(read: Any) -> None:
             f"the first, row {first['row']}:",
             highlight=False,
         )
-        _err.print(first["error"], highlight=False, markup=False)
+        _err.print(first["error"], highlight=False, markup=False, soft_wrap=True)
+    if len(read.outcome_errors):
+        first = read.outcome_errors.row(0, named=True)
+        _err.print(
+            f"[yellow]{len(read.outcome_errors):,} lines of the outcomes file are in error"
+            f"[/yellow]; the first, line {first['line']}:",
+            highlight=False,
+        )
+        _err.print(first["error"], highlight=False, markup=False, soft_wrap=True)
 
 
 @contextmanager
 def _stages(*, is_quiet: bool) -> Iterator[Callable[[str], None]]:
     """Show one stage at a time, with the time it takes, on standard error."""
     columns = (SpinnerColumn(), TextColumn("{task.description}"), TimeElapsedColumn())
-    with Progress(*columns, console=_err, transient=True, disable=is_quiet) as progress:
+    with Progress(
+        *columns, console=_err, transient=True, disable=is_quiet or not _err.is_terminal
+    ) as progress:
         task = progress.add_task("starting", total=None)
         yield lambda stage: progress.update(task, description=stage)
 
@@ -332,7 +348,9 @@ def _stages(*, is_quiet: bool) -> Iterator[Callable[[str], None]]:
 @contextmanager
 def _counting(total: int | None, what: str, *, is_quiet: bool) -> Iterator[Callable[[int], None]]:
     columns = (SpinnerColumn(), TextColumn(what), BarColumn(), TimeElapsedColumn())
-    with Progress(*columns, console=_err, transient=True, disable=is_quiet) as progress:
+    with Progress(
+        *columns, console=_err, transient=True, disable=is_quiet or not _err.is_terminal
+    ) as progress:
         task = progress.add_task(what, total=total)
         yield lambda done: progress.update(task, completed=done)
 

@@ -173,9 +173,10 @@ class Engine:
         return decision
 
     def record(self, outcome: Outcome, *, now_ms: int | None = None) -> bool:
-        """Take in an outcome, once; returns ``False`` where its id was already recorded.
+        """Take in an outcome, once; an outcome may come before its transaction.
 
-        An outcome may come before its transaction: it waits for it.
+        Returns ``False`` where the journal holds an outcome of this id already. Without a
+        journal it is always ``True``; the windows take the same outcome twice without harm.
         """
         received_at_ms = outcome.available_at_ms if now_ms is None else now_ms
         with self._lock:
@@ -234,7 +235,7 @@ class Engine:
     ) -> Decision:
         """Return the decision that stands in the journal for this very request, or make one."""
         request = self._hash.digest(msgspec.json.encode(transaction))
-        if found is Appended.DUPLICATE:
+        if found is not Appended.ACCEPTED:
             earlier = journal.last_decision(transaction.transaction_id)
             if earlier is not None and earlier.request_digest == request:
                 return msgspec.json.decode(earlier.decision, type=Decision)

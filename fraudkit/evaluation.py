@@ -11,7 +11,7 @@ from msgspec import Struct
 from fraudkit.decisions.costs import Costs, expected_costs
 from fraudkit.decisions.policy import ACTIONS, Policy, parse_policy
 from fraudkit.domain.money import RateTable
-from fraudkit.errors import DataFileError, TrainingError
+from fraudkit.errors import DataFileError, PolicyError, TrainingError
 from fraudkit.features.offline import reference_amounts
 from fraudkit.mapping import MappedData
 from fraudkit.scoring.maturity import mature_labels
@@ -96,8 +96,17 @@ def evaluate(
     Raises
     ------
     DataFileError
-        If a column of scores is missing, or no order of the scores is in the data.
+        If a column of scores is missing, or holds an action that is none of ours.
+    PolicyError
+        If the costs are in another currency than the amounts.
+    TrainingError
+        If no order of the scores is in the data with a known label.
     """
+    if costs.currency != rates.reference_currency:
+        raise PolicyError(
+            f"costs.currency must be the reference currency {rates.reference_currency}, "
+            f"got {costs.currency}"
+        )
     missing = [name for name in _WANTED if name not in scores.columns]
     if missing:
         raise DataFileError(
@@ -105,6 +114,9 @@ def evaluate(
             "make it with `fraudkit score`"
         )
     scored = scores.filter(pl.col("fraud_probability").is_not_null())
+    odd = scored.filter(~pl.col("action").is_in(ACTIONS))["action"]
+    if len(odd):
+        raise DataFileError(f"an action must be one of {', '.join(ACTIONS)}, got {odd[0]!r}")
     amounts = data.frame.select("transaction_id").with_columns(
         amount=reference_amounts(data.frame, rates)
     )

@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 
 from fraudkit.decisions.policy import Policy, policy_toml
 from fraudkit.domain.money import RateTable
-from fraudkit.errors import TrainingError
+from fraudkit.errors import PolicyError, TrainingError
 from fraudkit.features.catalog import CATEGORIES, default_features
 from fraudkit.features.fields import last_part
 from fraudkit.features.offline import feature_rows
@@ -110,8 +110,18 @@ def train(
     ------
     TrainingError
         If no honest model can be made from this history.
+    PolicyError
+        If the policy's costs are in another currency than the amounts.
     """
     settings = settings or ModelSettings()
+    policy = policy or Policy(
+        costs=msgspec.structs.replace(Policy().costs, currency=rates.reference_currency)
+    )
+    if policy.costs.currency != rates.reference_currency:
+        raise PolicyError(
+            f"costs.currency must be the reference currency {rates.reference_currency}, "
+            f"got {policy.costs.currency}"
+        )
     frame = data.frame.filter(pl.col("event_time_ms") < horizon_ms)
     if frame.is_empty():
         raise TrainingError("training needs orders before the horizon, got none")
@@ -123,9 +133,6 @@ def train(
     features, rows = _without_constants(features, rows)
     labelled = _labelled(frame, labels, rows)
     fitted = _walk_forward(labelled, features, settings, progress)
-    policy = policy or Policy(
-        costs=msgspec.structs.replace(Policy().costs, currency=rates.reference_currency)
-    )
     summary = _summary(frame, labelled, fitted, features, settings, horizon_ms)
     content = _content(features, fitted, labelled, rates, policy, summary, trained_on)
     return Training(content, fitted.metrics, summary)

@@ -224,6 +224,15 @@ def feature_set(description: Mapping[str, Any]) -> FeatureSet:
     FeatureError
         If this version of fraudkit has no such feature, or computes it differently.
     """
+    try:
+        return _feature_set(description)
+    except (msgspec.ValidationError, KeyError, TypeError) as error:
+        raise FeatureError(
+            f"this version of fraudkit cannot read the feature set: {error}; retrain the bundle"
+        ) from error
+
+
+def _feature_set(description: Mapping[str, Any]) -> FeatureSet:
     known = {feature.name: feature for feature in ORDER_FEATURES}
     features: list[Feature] = []
     for plain in description["features"]:

@@ -8,8 +8,9 @@ caller, `REFERENCE_AMOUNT`.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from datetime import datetime
 from operator import attrgetter, itemgetter
-from typing import Final, get_type_hints
+from typing import Final, TypeGuard, get_args, get_origin, get_type_hints
 
 from msgspec import Struct
 
@@ -54,7 +55,7 @@ def field_reader(path: str) -> Callable[[Transaction], Value]:
         return attrgetter(path)
     if _is_field(path):
         return attrgetter(path)
-    if path.endswith("_ms") and _is_field(path.removesuffix("_ms")):
+    if path.endswith("_ms") and _is_time(path.removesuffix("_ms")):
         return _time_reader(path.removesuffix("_ms"))
     raise FeatureError(f"the vocabulary must have the field a feature reads, got {path!r}")
 
@@ -107,14 +108,29 @@ def _arrangement(places: Sequence[int]) -> Callable[[tuple[Value, ...]], tuple[V
 
 
 def _is_field(path: str) -> bool:
+    kind = _type_of(path)
+    return kind is not None and not _is_part(kind) and get_origin(kind) not in {dict, tuple}
+
+
+def _is_time(path: str) -> bool:
+    kind = _type_of(path)
+    return kind is datetime or datetime in get_args(kind)
+
+
+def _is_part(kind: object) -> TypeGuard[type[Struct]]:
+    return isinstance(kind, type) and issubclass(kind, Struct)
+
+
+def _type_of(path: str) -> object | None:
+    """Return the type of what stands at a path, or ``None`` where there is nothing."""
     here: type[Struct] = Transaction
     *parts, last = path.split(".")
     for part in parts:
         inner = get_type_hints(here).get(part)
-        if not (isinstance(inner, type) and issubclass(inner, Struct)):
-            return False
+        if not _is_part(inner):
+            return None
         here = inner
-    return last in here.__struct_fields__
+    return get_type_hints(here).get(last)
 
 
 def _entry_reader(dictionary: str, key: str) -> Callable[[Transaction], Value]:

@@ -28,11 +28,20 @@ __all__ = [
 UNKNOWN: Final = float("nan")
 _DAY_MS: Final = 86_400_000
 _NOT_WORD: Final = re.compile(r"[\W_]+")
+_NUMBER: Final = re.compile(r"-?[0-9]+(\.[0-9]+)?([eE][+-]?[0-9]+)?")  # RFC 8259, section 6
+_TRUTH: Final = {"true": 1.0, "false": 0.0}
 
 
 def number(value: object) -> float:
-    """Return a number or a truth value as a float."""
-    return UNKNOWN if value is None or isinstance(value, str) else float(value)  # type: ignore[arg-type]
+    """Return a number or a truth value as a float, also where it came as text.
+
+    A column in which one row holds text is read as text, every number in it too.
+    """
+    if value is None:
+        return UNKNOWN
+    if isinstance(value, str):
+        return float(value) if _NUMBER.fullmatch(value) else _TRUTH.get(value, UNKNOWN)
+    return float(value)  # type: ignore[arg-type]
 
 
 def amount(reference_amount_minor: int | None) -> float:

@@ -283,11 +283,18 @@ def category_code(levels: Sequence[str]) -> Callable[[Value], float]:
     unknown = float("nan")
 
     def code(value: Value) -> float:
-        if value is None or isinstance(value, str):
-            return codes.get(value, unknown)  # type: ignore[arg-type]
-        return codes.get(str(value).lower() if isinstance(value, bool) else str(value), unknown)
+        return unknown if value is None else codes.get(_text(value), unknown)
 
     return code
+
+
+def _text(value: str | float | bool) -> str:  # noqa: FBT001 - the value of a field
+    """Return a value as `fraudkit.mapping` writes it in a column of numbers and text."""
+    if isinstance(value, str):
+        return value
+    if isinstance(value, float) and value.is_integer():
+        return str(int(value))
+    return msgspec.json.encode(value).decode()
 
 
 _WORDING = frozenset({"label", "meaning", "reason_code", "text", "unit", "unknown_text"})
@@ -301,17 +308,15 @@ def _identity(plain: Any) -> Any:
 
 
 def _check(features: FeatureSet) -> None:
+    if not features.names:
+        raise FeatureError("a feature set must have at least one feature, got none")
+    _check_entities(features)
     known = set(features.entity_names)
     repeated = {name for name in features.names if features.names.count(name) > 1}
     if repeated:
         raise FeatureError(f"feature names must be unique, got {sorted(repeated)} more than once")
     for feature in features.order_features:
-        bad = [path for path in feature.inputs if path.startswith(FORBIDDEN_INPUTS)]
-        if bad:
-            raise FeatureError(
-                f"feature {feature.name!r} must not read {bad[0]!r}: demographics order payment "
-                "methods and never reach the fraud score"
-            )
+        _check_inputs("feature", feature.name, feature.inputs)
     for aggregation in features.aggregations:
         named = {aggregation.entity} | ({aggregation.of} if aggregation.of else set())
         if named - known:
@@ -328,3 +333,24 @@ def _check(features: FeatureSet) -> None:
                 f"window {aggregation.name!r} must be 1 minute to 180 days wide, "
                 f"got {aggregation.window_ms} ms"
             )
+
+
+def _check_entities(features: FeatureSet) -> None:
+    names = features.entity_names
+    repeated = {name for name in names if names.count(name) > 1}
+    if repeated:
+        raise FeatureError(
+            f"entity names must be unique, got {sorted(repeated)} more than once; an entity of "
+            "your own needs another name, or map its column to the field of ours"
+        )
+    for entity in features.entities:
+        _check_inputs("entity", entity.name, entity.inputs)
+
+
+def _check_inputs(kind: str, name: str, inputs: tuple[str, ...]) -> None:
+    bad = [path for path in inputs if path.startswith(FORBIDDEN_INPUTS)]
+    if bad:
+        raise FeatureError(
+            f"{kind} {name!r} must not read {bad[0]!r}: demographics order payment "
+            "methods and never reach the fraud score"
+        )

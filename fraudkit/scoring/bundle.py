@@ -32,6 +32,7 @@ __all__ = [
     "Bundle",
     "BundleContent",
     "Manifest",
+    "check_writable",
     "load_bundle",
     "resolve_bundle",
     "write_bundle",
@@ -149,12 +150,27 @@ def write_bundle(folder: Path, content: BundleContent) -> str:
         libraries=content.libraries,
         files={name: hashlib.sha256(held).hexdigest() for name, held in files.items()},
     )
-    _prepare(folder)
+    check_writable(folder)
+    folder.mkdir(parents=True, exist_ok=True)
+    (folder / MANIFEST).unlink(missing_ok=True)
     for name, held in files.items():
         (folder / name).write_bytes(held)
     encoded = _json(manifest)
     (folder / MANIFEST).write_bytes(encoded)
     return hashlib.sha256(encoded).hexdigest()[:16]
+
+
+def check_writable(folder: Path) -> None:
+    """Raise `BundleError` unless the folder is new, empty or a bundle that may be replaced."""
+    if not folder.exists():
+        return
+    if not folder.is_dir():
+        raise BundleError(f"{folder} must be a folder, it is a file: choose another --out")
+    held = {entry.name for entry in folder.iterdir()}
+    if held - set(_FILES) - {MANIFEST}:
+        raise BundleError(
+            f"{folder} must be new or a bundle; it holds {sorted(held)[:3]}: choose another --out"
+        )
 
 
 def resolve_bundle(path: Path) -> Path:
@@ -263,20 +279,6 @@ def _parsing(name: str | Path) -> Iterator[None]:
         yield
     except (KeyError, TypeError, ValueError, msgspec.MsgspecError) as error:
         raise BundleError(f"{name} does not hold together: {error!r}") from error
-
-
-def _prepare(folder: Path) -> None:
-    if not folder.exists():
-        folder.mkdir(parents=True)
-        return
-    if not folder.is_dir():
-        raise BundleError(f"{folder} must be a folder, it is a file: choose another --out")
-    held = {entry.name for entry in folder.iterdir()}
-    if held - set(_FILES) - {MANIFEST}:
-        raise BundleError(
-            f"{folder} must be new or a bundle; it holds {sorted(held)[:3]}: choose another --out"
-        )
-    (folder / MANIFEST).unlink(missing_ok=True)
 
 
 def _read(folder: Path, name: str) -> bytes:

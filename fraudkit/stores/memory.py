@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fraudkit.domain.outcome import Status
+from fraudkit.errors import InputError
 from fraudkit.features.state import Appended, Event, StoreCounters, WindowPlan
 from fraudkit.features.window import FIRST_STATUS, new_scratch
 from fraudkit.stores import event_log
@@ -52,6 +53,12 @@ class MemoryStore:
         allowed_lateness_ms: int = DAY_MS,
         pending_outcomes_max: int = 100_000,
     ) -> None:
+        if capacity_events < 1 or pending_outcomes_max < 1 or allowed_lateness_ms < 0:
+            raise InputError(
+                "capacity_events and pending_outcomes_max must be at least 1 and "
+                f"allowed_lateness_ms at least 0, got {capacity_events}, {pending_outcomes_max} "
+                f"and {allowed_lateness_ms}"
+            )
         self._plan = plan
         self._log = event_log.new_event_log(
             capacity_events, plan.n_columns, len(plan.entity_places)

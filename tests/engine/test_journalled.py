@@ -243,6 +243,22 @@ def test_an_outcome_may_come_before_its_order(shop: TrainedShop, journal_path: P
         assert engine.score(after) != early
 
 
+def test_an_outcome_is_seen_from_the_millisecond_after(shop: TrainedShop) -> None:
+    order = shop.transactions[1]
+    known_ms = chargeback(order).available_at_ms - order.event_time_ms
+    queries = [later(order, "after", milliseconds=known_ms + more_ms) for more_ms in (-1, 0, 1)]
+    with Engine.open(shop.bundle) as engine:
+        engine.score(order)
+        before = [engine._features.row(query).values for query in queries]
+        engine.record(chargeback(order))
+        after = [engine._features.row(query).values for query in queries]
+    same = [
+        np.array_equal(first, second, equal_nan=True)
+        for first, second in zip(before, after, strict=True)
+    ]
+    assert same == [True, True, False]
+
+
 def test_an_outcome_counts_once(shop: TrainedShop, journal_path: Path) -> None:
     outcome = chargeback(shop.transactions[0])
     with journalled(shop, journal_path) as engine:

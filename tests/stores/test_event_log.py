@@ -71,7 +71,7 @@ def test_thousands_of_keys_come_and_go(keys: list[int]) -> None:
         # Every third event has the key of the one before, so that chains grow and shrink.
         card = keys[number - 2] if number > 1 and number % 3 == 0 else card  # noqa: PLW2901
         held = np.array([card, email ^ 5 if number % 5 else NO_KEY], np.int64)
-        store.append(Event(event_id(number), 1_000_000 + number % 90, 100, held))
+        store.append(Event(event_id(number), 1_000_000 + number // 10 % 9, 100, held))
         if number % (capacity // 2) == 0:
             check_links(store._log)
     check_links(store._log)
@@ -80,7 +80,8 @@ def test_thousands_of_keys_come_and_go(keys: list[int]) -> None:
 
 
 def event_id(number: int) -> int:
-    return number << 40
+    """Return ids that fall as numbers rise, so that a tie in time is not settled by arrival."""
+    return -number << 40
 
 
 def check_links(log: EventLog) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import inspect
 import re
 import tomllib
 from pathlib import Path
@@ -129,7 +130,7 @@ def test_the_checkout_page_has_every_part_of_a_decision_and_every_warning() -> N
 
 def test_the_batch_page_has_every_column() -> None:
     documented = re.search(
-        r"frame : polars.DataFrame\n(.*?)\n    policy", str(Scores.__doc__), re.DOTALL
+        r"frame : polars.DataFrame\n(.*?)\npolicy", str(inspect.getdoc(Scores)), re.DOTALL
     )
     assert documented is not None
     columns = re.findall(r"``(\w+)``", documented[1])

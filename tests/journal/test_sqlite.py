@@ -250,8 +250,9 @@ def test_a_damaged_file_is_named_not_read_as_empty(
         for number in range(200):
             journal.append(decision(f"t-{number}"))
     damage(path)
-    with pytest.raises(JournalError, match=r"journal cannot be \w+.*restore it from a copy"):
-        list(SqliteJournal(path).records())
+    told = r"journal cannot be \w+.*restore it from a copy"
+    with pytest.raises(JournalError, match=told), SqliteJournal(path) as journal:
+        list(journal.records())
 
 
 def test_a_torn_last_write_costs_only_what_was_not_acknowledged(tmp_path: Path) -> None:

@@ -68,7 +68,8 @@ def test_answers_equal_the_librarys_byte_for_byte(
             engine.recommend(context, now_ms=time.time_ns() // 1_000_000)
         )
         ours = list(journal.records())
-    theirs = list(SqliteJournal.open_readonly(tmp_path / "data" / "journal.sqlite3").records())
+    with SqliteJournal.open_readonly(tmp_path / "data" / "journal.sqlite3") as served:
+        theirs = list(served.records())
     assert [unclocked(record) for record in theirs] == [unclocked(record) for record in ours]
 
 

@@ -7,19 +7,17 @@ object for machines on standard output; people's tables and progress are not mix
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Annotated, Any
 
 import msgspec
 import typer
-from rich.console import Console
-from rich.progress import BarColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 from rich.table import Table
 from typer.core import TyperCommand
 
+from fraudkit import console
+from fraudkit.console import counting, print_calibration, print_json, print_metrics, stages
 from fraudkit.domain.transaction import epoch_ms
 from fraudkit.errors import FraudkitError, InputError
 from fraudkit.openmp import restart_with_openmp
@@ -50,7 +48,8 @@ def _repeated(args: list[str]) -> list[str]:
     option, n_values = "", 0
     for argument in args:
         if argument.startswith("-"):
-            option, n_values = argument, 0
+            option, value, _ = argument.partition("=")
+            n_values = len(value)
         else:
             if option in {"--data", "--history"} and n_values:
                 repeated.append(option)
@@ -65,8 +64,6 @@ app = typer.Typer(
     add_completion=False,
     pretty_exceptions_enable=False,
 )
-_out = Console()
-_err = Console(stderr=True)
 
 DataFiles = Annotated[
     list[Path],
@@ -84,8 +81,8 @@ def main() -> None:
     try:
         app()
     except FraudkitError as error:
-        _err.print(f"[red]error[/red] [bold]{type(error).__name__}[/bold]", highlight=False)
-        _err.print(str(error), highlight=False, markup=False, soft_wrap=True)
+        console.err.print(f"[red]error[/red] [bold]{type(error).__name__}[/bold]", highlight=False)
+        console.err.print(str(error), highlight=False, markup=False, soft_wrap=True)
         sys.exit(2)
 
 
@@ -113,7 +110,7 @@ def train(
     check_writable(out)
     columns, read = _read(data, mapping)
     _report_errors(read)
-    with _stages(is_quiet=as_json) as show:
+    with stages(is_quiet=as_json) as show:
         made = train_bundle(
             read,
             columns.rates,
@@ -128,17 +125,17 @@ def train(
         )
     version = write_bundle(out, made.content)
     if as_json:
-        _print_json({"bundle": version, "folder": str(out), **made.summary})
+        print_json({"bundle": version, "folder": str(out), **made.summary})
         return
     held_back = made.summary["held_back"]
-    _out.print(f"bundle [bold]{version}[/bold] in {out}", highlight=False)
-    _out.print(
+    console.out.print(f"bundle [bold]{version}[/bold] in {out}", highlight=False)
+    console.out.print(
         f"{made.summary['orders']:,} orders, {made.summary['orders_with_known_label']:,} with a "
         f"known label, {made.summary['frauds']:,} fraud; {made.summary['features']} features, "
         f"{made.summary['n_trees']} trees",
         highlight=False,
     )
-    _metrics_table(
+    print_metrics(
         made.metrics,
         f"Held-back last part: {held_back['orders']:,} orders, "
         f"{held_back['label_known_share']:.1%} with a known label",
@@ -168,7 +165,10 @@ def score(
     _columns, read = _read(data, mapping)
     _report_errors(read)
     earlier = None if not history else _read(history, mapping)[1]
-    with _stages(is_quiet=as_json) as show:
+    _report_absent(loaded.features, read)
+    if earlier is not None:
+        _report_errors(earlier)
+    with stages(is_quiet=as_json) as show:
         show("scoring")
         scores = score_data(loaded, read, earlier)
     metadata = {"fraudkit.bundle": loaded.version, "fraudkit.policy": policy_toml(scores.policy)}
@@ -184,17 +184,18 @@ def score(
         "bundle": loaded.version,
         "orders": len(scores.frame),
         "errors": len(read.errors),
+        "history_errors": 0 if earlier is None else len(earlier.errors),
         "actions": actions,
         "out": str(out),
     }
     if as_json:
-        _print_json(summary)
+        print_json(summary)
         return
     table = Table("action", "orders", "share of scored", title=f"{len(scores.frame):,} orders")
     for name, count in actions.items():
         table.add_row(name, f"{count:,}", f"{count / sum(actions.values()):.1%}")
-    _out.print(table)
-    _out.print(f"written to {out}", highlight=False)
+    console.out.print(table)
+    console.out.print(f"written to {out}", highlight=False)
 
 
 @app.command(cls=_ManyFiles)
@@ -215,6 +216,7 @@ def evaluate(
     from fraudkit.evaluation import read_scores
 
     columns, read = _read(data, mapping)
+    _report_errors(read)
     frame, own_policy = read_scores(scores)
     chosen = own_policy if policy is None else _policy(policy)
     found = evaluate_scores(
@@ -227,15 +229,15 @@ def evaluate(
     )
     if as_json:
         plain = msgspec.to_builtins(found)
-        _print_json(plain.pop("metrics") | plain)
+        print_json(plain.pop("metrics") | plain)
         return
-    _metrics_table(
+    print_metrics(
         found.metrics,
         f"{found.n_label_known:,} of {found.n_scored:,} scored orders with a label known by "
         f"{datetime.fromtimestamp(found.as_of_ms / 1000, UTC):%Y-%m-%d %H:%M} UTC "
         f"({found.label_known_share:.1%})",
     )
-    _calibration_table(found.metrics)
+    print_calibration(found.metrics)
     cost = found.cost
     title = f"Realised cost over {cost.n_orders:,} orders; negative is a gain"
     table = Table("decided by", f"minor units of {cost.currency}", "per order", title=title)
@@ -245,7 +247,7 @@ def evaluate(
         ("declining all", cost.decline_all_minor),
     ):
         table.add_row(name, f"{total:,.0f}", f"{total / max(cost.n_orders, 1):,.1f}")
-    _out.print(table)
+    console.out.print(table)
 
 
 @app.command()
@@ -259,14 +261,14 @@ def simulate(
     from fraudkit.simulate import simulate as simulate_shop
     from fraudkit.simulate import write_shop
 
-    with _counting(orders, "orders", is_quiet=as_json) as show:
+    with counting(orders, "orders", is_quiet=as_json) as show:
         shop = simulate_shop(orders, seed, progress=show)
     write_shop(shop, out)
     frauds = sum(kind != "honest" for kind in shop.truth)
     if as_json:
-        _print_json({"orders": len(shop.transactions), "frauds": frauds, "out": str(out)})
+        print_json({"orders": len(shop.transactions), "frauds": frauds, "out": str(out)})
         return
-    _out.print(
+    console.out.print(
         f"{len(shop.transactions):,} orders, {frauds:,} of them fraud, "
         f"{len(shop.outcomes):,} outcomes in {out}; RULES.md states how they were made",
         highlight=False,
@@ -277,7 +279,7 @@ def _read(paths: list[Path], mapping: Path | None) -> tuple[Any, Any]:
     from fraudkit.mapping import Mapping, read_data
 
     columns = Mapping.identity() if mapping is None else Mapping.load(mapping)
-    with _counting(None, "reading", is_quiet=False) as show:
+    with counting(None, "reading", is_quiet=False) as show:
         return columns, read_data(paths, columns, progress=lambda done, _total: show(done))
 
 
@@ -313,74 +315,38 @@ def _time_ms(text: str, option: str) -> int:
     return epoch_ms(moment)
 
 
+def _report_absent(features: Any, read: Any) -> None:
+    """Say which fields the model reads that came in no row of the file."""
+    entities = {name for a in features.aggregations for name in (a.entity, a.of)}
+    wanted = [path for feature in features.order_features for path in feature.inputs]
+    wanted += [held.inputs[0] for held in features.entities if held.name in entities]
+    fields = [path for path in dict.fromkeys(wanted) if "." in path]
+    absent = [path for path in fields if path not in read.frame.columns]
+    if absent:
+        console.err.print(
+            f"fields that the bundle reads and the file has none of: {', '.join(absent)}; "
+            "they are unknown to the model",
+            highlight=False,
+            soft_wrap=True,
+        )
+
+
 def _report_errors(read: Any) -> None:
     if read.ignored_columns:
-        _err.print(f"columns not used: {', '.join(read.ignored_columns)}", highlight=False)
+        console.err.print(f"columns not used: {', '.join(read.ignored_columns)}", highlight=False)
     if len(read.errors):
         first = read.errors.row(0, named=True)
-        _err.print(
+        console.err.print(
             f"[yellow]{len(read.errors):,} of {read.row_count:,} rows are in error[/yellow]; "
             f"the first, row {first['row']}:",
             highlight=False,
         )
-        _err.print(first["error"], highlight=False, markup=False, soft_wrap=True)
+        console.err.print(first["error"], highlight=False, markup=False, soft_wrap=True)
     if len(read.outcome_errors):
         first = read.outcome_errors.row(0, named=True)
-        _err.print(
+        console.err.print(
             f"[yellow]{len(read.outcome_errors):,} lines of the outcomes file are in error"
             f"[/yellow]; the first, line {first['line']}:",
             highlight=False,
         )
-        _err.print(first["error"], highlight=False, markup=False, soft_wrap=True)
-
-
-@contextmanager
-def _stages(*, is_quiet: bool) -> Iterator[Callable[[str], None]]:
-    """Show one stage at a time, with the time it takes, on standard error."""
-    columns = (SpinnerColumn(), TextColumn("{task.description}"), TimeElapsedColumn())
-    with Progress(
-        *columns, console=_err, transient=True, disable=is_quiet or not _err.is_terminal
-    ) as progress:
-        task = progress.add_task("starting", total=None)
-        yield lambda stage: progress.update(task, description=stage)
-
-
-@contextmanager
-def _counting(total: int | None, what: str, *, is_quiet: bool) -> Iterator[Callable[[int], None]]:
-    columns = (SpinnerColumn(), TextColumn(what), BarColumn(), TimeElapsedColumn())
-    with Progress(
-        *columns, console=_err, transient=True, disable=is_quiet or not _err.is_terminal
-    ) as progress:
-        task = progress.add_task(what, total=total)
-        yield lambda done: progress.update(task, completed=done)
-
-
-def _metrics_table(metrics: Any, title: str) -> None:
-    table = Table("figure", "value", "over", title=title)
-    honest = metrics.n_orders - metrics.n_frauds
-    table.add_row("AUC", f"{metrics.auc:.4f}", f"{metrics.n_frauds:,} x {honest:,} pairs")
-    table.add_row(
-        "average precision", f"{metrics.average_precision:.4f}", f"{metrics.n_frauds:,} frauds"
-    )
-    for rate, recall in metrics.recall_at_false_positive_rate.items():
-        table.add_row(
-            f"recall at {float(rate):.1%} false positives",
-            f"{recall:.4f}",
-            f"{metrics.n_frauds:,} frauds; rate over {honest:,} honest",
-        )
-    table.add_row("Brier score", f"{metrics.brier_score:.5f}", f"{metrics.n_orders:,} orders")
-    table.add_row("log loss", f"{metrics.log_loss:.5f}", f"{metrics.n_orders:,} orders")
-    _out.print(table)
-
-
-def _calibration_table(metrics: Any) -> None:
-    table = Table("orders", "mean probability", "fraud share", title="Calibration, by tenths")
-    for held in metrics.calibration:
-        table.add_row(
-            f"{held.n_orders:,}", f"{held.mean_probability:.4f}", f"{held.fraud_share:.4f}"
-        )
-    _out.print(table)
-
-
-def _print_json(value: object) -> None:
-    sys.stdout.write(msgspec.json.encode(value).decode() + "\n")
+        console.err.print(first["error"], highlight=False, markup=False, soft_wrap=True)

@@ -6,6 +6,7 @@ append to the windows. Nothing is appended that is not in the journal.
 
 from __future__ import annotations
 
+from datetime import datetime
 from pathlib import Path
 from threading import Lock
 from types import TracebackType
@@ -19,7 +20,7 @@ from fraudkit.domain.decision import Decision, InputWarning, Versions
 from fraudkit.domain.decoding import decode_outcome
 from fraudkit.domain.outcome import Outcome, statuses_of
 from fraudkit.domain.payment_choice import PaymentContext, Recommendation
-from fraudkit.domain.transaction import Transaction
+from fraudkit.domain.transaction import Transaction, epoch_ms
 from fraudkit.errors import InputError, InvalidField
 from fraudkit.features.keys import IdentifierHash, event_id
 from fraudkit.features.online import OnlineFeatures, OnlineRow
@@ -138,8 +139,8 @@ class Engine:
     def score(self, transaction: Transaction, *, now_ms: int | None = None) -> Decision:
         """Decide one transaction, and remember it for those that follow.
 
-        A transaction that was decided before gets the decision that stands in the journal; the
-        same id with other content is decided anew, with a warning, and counts once.
+        A transaction whose newest decision in the journal was about the same content gets that
+        decision; the same id with other content is decided anew, with a warning, and counts once.
 
         Parameters
         ----------
@@ -155,13 +156,7 @@ class Engine:
             If it cannot be journalled; then it is not remembered either.
         """
         received_at_ms = transaction.event_time_ms if now_ms is None else now_ms
-        if transaction.event_time_ms > received_at_ms + _CLOCK_SKEW_MS_MAX:
-            raise InvalidField(
-                "/event_time",
-                "a time not in the future",
-                transaction.event_time.isoformat(),
-                "check the clock and the offset of the sender",
-            )
+        _refuse_future("/event_time", transaction.event_time, received_at_ms)
         with self._lock:
             row = self._features.row(transaction)
             found = self._store.classify(row.event)
@@ -177,8 +172,22 @@ class Engine:
 
         Returns ``False`` where the journal holds an outcome of this id already. Without a
         journal it is always ``True``; the windows take the same outcome twice without harm.
+
+        Parameters
+        ----------
+        now_ms : int, optional
+            When it was received, UTC epoch milliseconds. If given, an outcome that was available
+            more than five minutes later is refused.
+
+        Raises
+        ------
+        fraudkit.errors.InvalidField
+            If it lies in the future, or its id was recorded with other content.
+        fraudkit.errors.JournalError
+            If it cannot be journalled; then it is not used either.
         """
         received_at_ms = outcome.available_at_ms if now_ms is None else now_ms
+        _refuse_future("/available_at", outcome.available_at, received_at_ms)
         with self._lock:
             if self._journal is not None:
                 record = OutcomeRecord(
@@ -188,6 +197,7 @@ class Engine:
                     outcome=msgspec.json.encode(outcome),
                 )
                 if not self._journal.append(record):
+                    _refuse_other_content(record, self._journal.outcome(outcome.outcome_id))
                     return False
             self._note(outcome)
         return True
@@ -316,6 +326,26 @@ class Engine:
         about = event_id(outcome.transaction_id)
         for status in statuses_of(outcome):
             self._store.record(about, status, outcome.available_at_ms)
+
+
+def _refuse_future(pointer: str, moment: datetime, now_ms: int) -> None:
+    if epoch_ms(moment) > now_ms + _CLOCK_SKEW_MS_MAX:
+        raise InvalidField(
+            pointer,
+            "a time not in the future",
+            moment.isoformat(),
+            "check the clock and the offset of the sender",
+        )
+
+
+def _refuse_other_content(record: OutcomeRecord, held: OutcomeRecord | None) -> None:
+    if held is not None and held.outcome != record.outcome:
+        raise InvalidField(
+            "/outcome_id",
+            "an id that no other outcome has",
+            "one that was recorded with other content",
+            "give each outcome an id of its own",
+        )
 
 
 def _warnings(found: Appended, row: OnlineRow) -> tuple[InputWarning, ...]:

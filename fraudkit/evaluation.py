@@ -14,7 +14,7 @@ from fraudkit.domain.money import RateTable
 from fraudkit.errors import DataFileError, PolicyError, TrainingError
 from fraudkit.features.offline import reference_amounts
 from fraudkit.mapping import MappedData
-from fraudkit.scoring.maturity import mature_labels
+from fraudkit.scoring.maturity import labels_known_before, mature_labels
 from fraudkit.scoring.metrics import ScoreMetrics, score_metrics
 
 __all__ = ["Evaluation", "RealisedCost", "evaluate", "read_scores"]
@@ -120,7 +120,8 @@ def evaluate(
     amounts = data.frame.select("transaction_id").with_columns(
         amount=reference_amounts(data.frame, rates)
     )
-    labels = mature_labels(data.frame, data.labels, label_delay_days)
+    as_it_stood = labels_known_before(data.labels, as_of_ms + 1)
+    labels = mature_labels(data.frame, as_it_stood, label_delay_days)
     known = labels.filter(pl.col("matured_at_ms") <= as_of_ms)
     joined = scored.join(known, on="transaction_id").join(amounts, on="transaction_id")
     if joined.is_empty():

@@ -35,7 +35,7 @@ from fraudkit.scoring.fit import (
     reference_row,
 )
 from fraudkit.scoring.kernel import TreeScorer
-from fraudkit.scoring.maturity import mature_labels
+from fraudkit.scoring.maturity import labels_known_before, mature_labels
 from fraudkit.scoring.metrics import ScoreMetrics, score_metrics
 from fraudkit.scoring.model_text import parse_model_text
 from fraudkit.scoring.splits import Fold, delayed_time_folds
@@ -122,11 +122,14 @@ def train(
             f"costs.currency must be the reference currency {rates.reference_currency}, "
             f"got {policy.costs.currency}"
         )
-    frame = data.frame.filter(pl.col("event_time_ms") < horizon_ms)
+    frame = data.frame.filter(pl.col("event_time_ms") < horizon_ms).sort(
+        "event_time_ms", "transaction_id"
+    )
     if frame.is_empty():
         raise TrainingError("training needs orders before the horizon, got none")
     progress("features")
-    labels = mature_labels(frame, data.labels, label_delay_days)
+    known = labels_known_before(data.labels, horizon_ms)
+    labels = mature_labels(frame, known, label_delay_days)
     labels = labels.with_columns(is_known=pl.col("matured_at_ms") < horizon_ms)
     features = _features(frame)
     rows = feature_rows(frame, features, rates, data.outcomes)

@@ -232,15 +232,9 @@ def _refused_length(given: dict[bytes, bytes]) -> Answer | None:
 
 async def _read(receive: Receive) -> bytes | Answer | None:
     """Return the whole body, a refusal, or ``None`` where the client left."""
-    message = await receive()
-    if message["type"] == "http.request" and not message.get("more_body", False):
-        body: bytes = message.get("body", b"")
-        return body if len(body) <= BODY_BYTES_MAX else _too_large()
-    if message["type"] == "http.disconnect":
-        return None
     try:
         async with asyncio.timeout(BODY_SECONDS_MAX):
-            return await _read_on(receive, bytearray(message.get("body", b"")))
+            return await _read_on(receive, bytearray())
     except TimeoutError:
         return refusal(
             "body_timeout", f"the whole body within {BODY_SECONDS_MAX} seconds", "a part of it"

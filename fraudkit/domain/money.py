@@ -18,6 +18,8 @@ from fraudkit.errors import InvalidField
 
 __all__ = ["RateTable", "RateTableFile", "minor_unit_digits", "rate_table"]
 
+_RATE_MIN = Fraction(1, 10**9)
+
 _DIGITS = {
     **dict.fromkeys(
         "BIF CLP DJF GNF ISK JPY KMF KRW PYG RWF UGX UYI VND VUV XAF XOF XPF".split(), 0
@@ -137,6 +139,6 @@ def _rate(currency: str, text: str) -> Fraction:
         rate = Fraction(Decimal(text))
     except (InvalidOperation, ValueError, OverflowError) as error:
         raise InvalidField(f"/rates/{currency}", "a decimal string", repr(text[:20])) from error
-    if rate <= 0:
-        raise InvalidField(f"/rates/{currency}", "a rate above 0", repr(text[:20]))
+    if not _RATE_MIN <= rate <= 1 / _RATE_MIN:
+        raise InvalidField(f"/rates/{currency}", "a rate between 1e-9 and 1e9", repr(text[:20]))
     return rate

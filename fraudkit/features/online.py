@@ -63,15 +63,22 @@ class OnlineFeatures:
         ]
 
     def row(self, transaction: Transaction) -> OnlineRow:
-        """Return the feature row of a transaction, as of its event time."""
+        """Return the feature row of a transaction, as of its event time.
+
+        One that is held already, sent again with a later time, is not in its own past: the
+        windows are read as of the time that is held.
+        """
         time_ms = transaction.event_time_ms
+        identifier = event_id(transaction.transaction_id)
+        held_ms = self._store.event_time_of(identifier)
         values = np.empty(self._plan.n_out)
         amount_minor = self.order_values(transaction, values)
         amount = NO_AMOUNT if amount_minor is None else amount_minor
         keys = self._keys.of(transaction)
         held = keys[self._plan.entity_places]
-        self._store.read(held, time_ms, amount, values)
-        event = Event(event_id(transaction.transaction_id), time_ms, amount, held)
+        as_of_ms = time_ms if held_ms is None else min(time_ms, held_ms)
+        self._store.read(held, as_of_ms, amount, values)
+        event = Event(identifier, time_ms, amount, held)
         return OnlineRow(values, keys, event, amount_minor)
 
     def order_values(self, transaction: Transaction, out: NDArray[np.float64]) -> int | None:

@@ -130,6 +130,10 @@ class StateStore(Protocol):
         """
         ...
 
+    def event_time_of(self, event_id: int) -> int | None:
+        """Return the event time of an event that is held, or ``None``; changes nothing."""
+        ...
+
     def classify(self, event: Event) -> Appended:
         """Return what `append` would do with the event now; changes nothing."""
         ...

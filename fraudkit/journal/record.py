@@ -79,6 +79,10 @@ class Journal(Protocol):
         """Return the newest decision about a transaction, or ``None``."""
         ...
 
+    def outcome(self, outcome_id: str) -> OutcomeRecord | None:
+        """Return the outcome of an id, or ``None``."""
+        ...
+
     def records(self) -> Iterator[Record]:
         """Yield every record in the order in which it was written."""
         ...

@@ -186,6 +186,11 @@ class SqliteJournal:
         rows = self._rows(_LAST_DECISION, (transaction_id,))
         return _decision(rows[0], self.path) if rows else None
 
+    def outcome(self, outcome_id: str) -> OutcomeRecord | None:
+        """Return the outcome of an id, or ``None``."""
+        rows = self._rows(_SELECT + "WHERE outcome_id = ?", (outcome_id,))
+        return _outcome(rows[0]) if rows else None
+
     def records(self) -> Iterator[Record]:
         """Yield every record appended before this call, in the order in which it was written."""
         [(newest,)] = self._rows("SELECT ifnull(max(sequence), 0) FROM record", ())
@@ -346,8 +351,10 @@ def _insertion(record: Record) -> tuple[str, tuple[object, ...]]:
 
 
 def _record(row: tuple[Any, ...], path: Path) -> Record:
-    if row[1] == "decision":
-        return _decision(row, path)
+    return _decision(row, path) if row[1] == "decision" else _outcome(row)
+
+
+def _outcome(row: tuple[Any, ...]) -> OutcomeRecord:
     return OutcomeRecord(
         transaction_id=row[2], received_at_ms=row[3], outcome_id=row[4], outcome=row[5]
     )

@@ -159,7 +159,9 @@ def known_labels(
     Returns
     -------
     polars.DataFrame
-        ``transaction_id``, ``is_fraud`` (Boolean), ``known_at_ms`` (Int64), in the orders' order.
+        ``transaction_id``, ``is_fraud`` (Boolean), ``known_at_ms`` (Int64) and ``honest_at_ms``
+        (Int64; from when it counted as honest, or would have without a later report of fraud),
+        in the orders' order.
     """
     first = outcomes.group_by("transaction_id", "status").agg(pl.col("known_at_ms").min())
     labels = orders
@@ -174,6 +176,7 @@ def known_labels(
         "transaction_id",
         is_fraud=pl.col("fraud_ms").is_not_null(),
         known_at_ms=pl.coalesce("fraud_ms", "good_ms", aged),
+        honest_at_ms=pl.coalesce("good_ms", aged),
     ).drop_nulls("known_at_ms")
 
 

@@ -57,8 +57,10 @@ class MappedData:
         What is known of the frame's transactions: ``transaction_id``, ``status`` (Int8, a
         `fraudkit.domain.outcome.Status`), ``known_at_ms`` (Int64), in the order of the last.
     labels : polars.DataFrame
-        ``transaction_id``, ``is_fraud`` (Boolean), ``known_at_ms`` (Int64): one line for each of
-        the frame's transactions whose label is known at some time, in input order.
+        ``transaction_id``, ``is_fraud`` (Boolean), ``known_at_ms`` (Int64), ``honest_at_ms``
+        (Int64): one line for each of the frame's transactions whose label is known at some time,
+        in input order. The last is from when it counted as honest, or would have without a later
+        report of fraud; null where it never did.
     ignored_columns : tuple of str
         Columns that are neither mapped nor in the vocabulary.
     outcome_errors : polars.DataFrame

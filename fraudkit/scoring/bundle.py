@@ -151,12 +151,15 @@ def write_bundle(folder: Path, content: BundleContent) -> str:
         files={name: hashlib.sha256(held).hexdigest() for name, held in files.items()},
     )
     check_writable(folder)
-    folder.mkdir(parents=True, exist_ok=True)
-    (folder / MANIFEST).unlink(missing_ok=True)
-    for name, held in files.items():
-        (folder / name).write_bytes(held)
     encoded = _json(manifest)
-    (folder / MANIFEST).write_bytes(encoded)
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        (folder / MANIFEST).unlink(missing_ok=True)
+        for name, held in files.items():
+            (folder / name).write_bytes(held)
+        (folder / MANIFEST).write_bytes(encoded)
+    except OSError as error:
+        raise BundleError(f"{folder} must be a folder that can be written: {error}") from error
     return hashlib.sha256(encoded).hexdigest()[:16]
 
 

@@ -4,9 +4,28 @@ from __future__ import annotations
 
 import polars as pl
 
-__all__ = ["last_known_ms", "mature_labels"]
+__all__ = ["labels_known_before", "last_known_ms", "mature_labels"]
 
 _DAY_MS = 86_400_000
+
+
+def labels_known_before(labels: pl.DataFrame, at_ms: int) -> pl.DataFrame:
+    """Return the labels as they stood at a moment.
+
+    An order whose fraud was reported at that moment or later still counted as honest, if it was
+    old enough; to leave it out would be to know of the report.
+
+    Parameters
+    ----------
+    labels : polars.DataFrame
+        ``transaction_id``, ``is_fraud``, ``known_at_ms``, ``honest_at_ms``.
+    """
+    is_later = pl.col("is_fraud") & (pl.col("known_at_ms") >= at_ms)
+    return labels.select(
+        "transaction_id",
+        is_fraud=pl.col("is_fraud") & ~is_later,
+        known_at_ms=pl.when(is_later).then("honest_at_ms").otherwise("known_at_ms"),
+    )
 
 
 def mature_labels(

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from fraudkit.domain.outcome import Status
 from fraudkit.errors import InputError
 from fraudkit.features.state import Appended, Event, StoreCounters, WindowPlan
-from fraudkit.features.window import FIRST_STATUS, new_scratch
+from fraudkit.features.window import EVENT_TIME, FIRST_STATUS, new_scratch
 from fraudkit.stores import event_log
 
 __all__ = ["DAY_MS", "MemoryStore"]
@@ -42,7 +42,8 @@ class MemoryStore:
     -----
     Not thread-safe by itself; `fraudkit.Engine` serialises its use. `read` is O(events of the
     entities in the widest window), at most ``max_events`` each; `append` is O(entities) for an
-    event in order.
+    event in order. A late event or query walks past the key's newer events first: on a hot key
+    that costs what they are many, and ``allowed_lateness_ms`` is the bound.
     """
 
     def __init__(
@@ -106,6 +107,11 @@ class MemoryStore:
             self._places,
             out,
         )
+
+    def event_time_of(self, event_id: int) -> int | None:
+        """Return the event time of an event that is held, or ``None``; changes nothing."""
+        place = event_log.find(self._log.place_of_id, event_id)
+        return int(self._log.rows[place, EVENT_TIME]) if place >= 0 else None
 
     def classify(self, event: Event) -> Appended:
         """Return what `append` would do with the event now; changes nothing."""

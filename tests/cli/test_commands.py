@@ -97,6 +97,7 @@ def test_scores_are_those_of_the_library_in_every_format(
         "bundle": load_bundle(files.bundle).version,
         "orders": len(frame),
         "errors": 0,
+        "history_errors": 0,
         "actions": dict(frame["action"].value_counts().rows()),
         "out": str(out),
     }

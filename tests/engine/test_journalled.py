@@ -17,7 +17,7 @@ from fraudkit.domain.decision import Decision
 from fraudkit.domain.outcome import Chargeback, Outcome
 from fraudkit.domain.transaction import Card, Order, Payment, Transaction
 from fraudkit.engine import Engine
-from fraudkit.errors import JournalError
+from fraudkit.errors import InvalidField, JournalError
 from fraudkit.journal.record import DecisionRecord, OutcomeRecord
 from fraudkit.journal.sqlite import SqliteJournal
 from fraudkit.scoring.bundle import load_bundle
@@ -298,3 +298,35 @@ def test_threads_do_not_disturb_each_other(
         assert np.array_equal(feature_rows(engine, shop), rows, equal_nan=True)
     if records:
         assert len(records_in(journal_path)) == records
+
+
+def test_an_order_sent_again_with_a_later_time_is_not_in_its_own_past(
+    shop: TrainedShop, journal_path: Path
+) -> None:
+    first = next(order for order in shop.transactions if order.payment.card.fingerprint)
+    with journalled(shop, journal_path) as engine:
+        engine.score(first)
+        engine.score(later(first, first.transaction_id, seconds=5))
+    rows = [np.frombuffer(record.features, "<f8") for record in records_in(journal_path)]
+    features = load_bundle(shop.bundle).features
+    windows = slice(len(features.order_features), None)
+    assert np.array_equal(rows[0][windows], rows[1][windows], equal_nan=True)
+
+
+def test_an_outcome_id_stands_for_one_content(shop: TrainedShop, journal_path: Path) -> None:
+    order, other = shop.transactions[:2]
+    with journalled(shop, journal_path) as engine:
+        assert engine.record(chargeback(order))
+        assert not engine.record(chargeback(order))
+        with pytest.raises(InvalidField, match="/outcome_id: expected an id that no other"):
+            engine.record(chargeback(other))
+    assert len(records_in(journal_path)) == 1
+
+
+def test_an_outcome_from_the_future_is_refused(shop: TrainedShop, journal_path: Path) -> None:
+    outcome = chargeback(shop.transactions[0])
+    available_ms = outcome.available_at_ms
+    with journalled(shop, journal_path) as engine:
+        with pytest.raises(InvalidField, match="/available_at: expected a time not in the future"):
+            engine.record(outcome, now_ms=available_ms - 300_001)
+        assert engine.record(outcome, now_ms=available_ms - 300_000)

@@ -61,7 +61,7 @@ def read(
 def labels(data: MappedData) -> dict[str, tuple[bool, float]]:
     return {
         held: (is_fraud, (known - START_MS) / DAY_MS)
-        for held, is_fraud, known in data.labels.iter_rows()
+        for held, is_fraud, known, _honest in data.labels.iter_rows()
     }
 
 
@@ -84,6 +84,7 @@ def test_a_label_column_is_known_after_its_delay(tmp_path: Path) -> None:
         "transaction_id": pl.String,
         "is_fraud": pl.Boolean,
         "known_at_ms": pl.Int64,
+        "honest_at_ms": pl.Int64,
     }
     assert data.outcomes.schema["status"] == pl.Int8
     assert "fraud" not in data.ignored_columns
@@ -244,10 +245,10 @@ def test_labels_equal_those_of_a_plain_reading(
         said = None if column is None else column[index]
         if said:
             frauds.append(aged or 0)
+        of_age = aged if column is None or said is False else None
+        honest = min(goods) if goods else of_age
         if frauds:
-            expected.append((who, True, min(frauds)))
-        elif goods:
-            expected.append((who, False, min(goods)))
-        elif aged is not None and (column is None or said is False):
-            expected.append((who, False, aged))
+            expected.append((who, True, min(frauds), honest))
+        elif honest is not None:
+            expected.append((who, False, honest, honest))
     assert told.rows() == expected

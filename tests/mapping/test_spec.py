@@ -137,7 +137,7 @@ def test_every_problem_is_told_at_once() -> None:
         ("[label]\nfraud_values = [1]", "expected [label] column beside it"),
         ("[mapping]\ntime_format = 'DD.MM.YYYY'", "time_format"),
         ("[rates.GBP]\n2024-01-01 = 1.17", "[rates.GBP.2024-01-01]: expected a string, got 1.17"),
-        ("[rates.GBP]\n2024-01-01 = '-1'", "a rate above 0"),
+        ("[rates.GBP]\n2024-01-01 = '-1'", "a rate between 1e-9 and 1e9"),
         ("[rates.GBP]\n2024-13-01 = '1'", "a day as YYYY-MM-DD"),
         ("[rates.XYZ]\n2024-01-01 = '1'", "rates"),
         ("rates = [1]", "rates must be a table"),

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from fraudkit.scoring.maturity import last_known_ms, mature_labels
+from fraudkit.scoring.maturity import labels_known_before, last_known_ms, mature_labels
 
 DAY_MS = 86_400_000
 TIMES = st.integers(0, 400 * DAY_MS)
@@ -94,3 +94,27 @@ def test_nothing_is_known_after_that(
     if has_label_column:
         times += labels["known_at_ms"].to_list()
     assert last_ms == max(times, default=0)
+
+
+def test_before_its_report_a_fraud_counts_as_honest_once_it_is_of_age() -> None:
+    labels = pl.DataFrame(
+        {
+            "transaction_id": ["reported", "honest", "never of age"],
+            "is_fraud": [True, False, True],
+            "known_at_ms": [50, 20, 50],
+            "honest_at_ms": [20, 20, None],
+        },
+        schema_overrides={"honest_at_ms": pl.Int64},
+    )
+    before = labels_known_before(labels, 50)
+    assert before.rows() == [
+        ("reported", False, 20),
+        ("honest", False, 20),
+        ("never of age", False, None),
+    ]
+    after = labels_known_before(labels, 51)
+    assert after.rows() == [
+        ("reported", True, 50),
+        ("honest", False, 20),
+        ("never of age", True, 50),
+    ]

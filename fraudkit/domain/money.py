@@ -81,9 +81,7 @@ class RateTable:
     def __init__(self, file: RateTableFile) -> None:
         self.file = file
         scale_reference = minor_unit_digits(file.reference_currency)
-        self._currencies: dict[str, tuple[list[int], list[Fraction]]] = {
-            file.reference_currency: ([0], [Fraction(1)])
-        }
+        self._currencies: dict[str, tuple[list[int], list[tuple[int, int]]]] = {}
         for currency, dated in file.rates.items():
             scale = Fraction(10) ** (scale_reference - minor_unit_digits(currency))
             steps = sorted(
@@ -93,7 +91,7 @@ class RateTable:
                 raise InvalidField(f"/rates/{currency}", "at least one dated rate", "none")
             self._currencies[currency] = (
                 [day for day, _ in steps],
-                [rate * scale for _, rate in steps],
+                [(rate * scale).as_integer_ratio() for _, rate in steps],
             )
 
     @property
@@ -112,7 +110,10 @@ class RateTable:
         if dated is None:
             return None
         days, rates = dated
-        return round(amount_minor * rates[max(bisect_right(days, at_ms) - 1, 0)])
+        numerator, denominator = rates[max(bisect_right(days, at_ms) - 1, 0)]
+        whole, rest = divmod(amount_minor * numerator, denominator)
+        is_up = 2 * rest > denominator or (2 * rest == denominator and whole % 2 == 1)
+        return whole + 1 if is_up else whole
 
 
 def rate_table(

@@ -28,6 +28,7 @@ __all__ = [
 UNKNOWN: Final = float("nan")
 _DAY_MS: Final = 86_400_000
 _NOT_WORD: Final = re.compile(r"[\W_]+")
+_WITHOUT_DIGITS: Final = str.maketrans("", "", "0123456789")
 _NUMBER: Final = re.compile(r"-?[0-9]+(\.[0-9]+)?([eE][+-]?[0-9]+)?")  # RFC 8259, section 6
 _TRUTH: Final = {"true": 1.0, "false": 0.0}
 
@@ -112,16 +113,16 @@ def digit_share(address: str | None) -> float:
     local = _local_part(address)
     if not local:
         return UNKNOWN
-    return sum(character in "0123456789" for character in local) / len(local)
+    return (len(local) - len(local.translate(_WITHOUT_DIGITS))) / len(local)
 
 
 def name_in_email(address: str | None, last_name: str | None) -> float:
     """Return 1 where the last name stands in the e-mail address."""
     local = _local_part(address)
-    name = _words(last_name or "").replace(" ", "")
+    name = _NOT_WORD.sub("", (last_name or "").casefold())
     if local is None or not name:
         return UNKNOWN
-    return float(name in _words(local).replace(" ", ""))
+    return float(name in _NOT_WORD.sub("", local.casefold()))
 
 
 def is_true(value: bool | None) -> float:  # noqa: FBT001 - the value of a field

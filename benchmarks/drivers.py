@@ -10,6 +10,7 @@ import shutil
 import subprocess
 from collections import Counter
 from collections.abc import Iterable, Sequence
+from contextlib import suppress
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from time import perf_counter_ns
@@ -162,20 +163,32 @@ class _Round:
         self.latency_us: Counter[int] = Counter()
 
     async def drive(self, deadline_ns: int) -> int:
-        """Send orders over one connection until the deadline; return the failures."""
+        """Send orders over one connection until the deadline; return the failures.
+
+        A server that hangs up has failed once, and gets no more over this connection.
+        """
         reader, writer = await asyncio.open_connection(self._host, self._port)
         failed = 0
-        while perf_counter_ns() < deadline_ns:
-            request = self._next()
-            sent_at = perf_counter_ns()
-            writer.write(request)
-            head = await reader.readuntil(b"\r\n\r\n")
-            await reader.readexactly(_content_length(head))
-            self.latency_us[(perf_counter_ns() - sent_at) // 1000] += 1
-            failed += not head.startswith(b"HTTP/1.1 200 ")
-        writer.close()
-        await writer.wait_closed()
+        try:
+            while perf_counter_ns() < deadline_ns:
+                failed += not await self._ask(reader, writer)
+        except (asyncio.IncompleteReadError, ConnectionError):
+            failed += 1
+        finally:
+            writer.close()
+            with suppress(ConnectionError):
+                await writer.wait_closed()
         return failed
+
+    async def _ask(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> bool:
+        """Send one order and return whether it was answered with 200."""
+        request = self._next()
+        sent_at = perf_counter_ns()
+        writer.write(request)
+        head = await reader.readuntil(b"\r\n\r\n")
+        await reader.readexactly(_content_length(head))
+        self.latency_us[(perf_counter_ns() - sent_at) // 1000] += 1
+        return head.startswith(b"HTTP/1.1 200 ")
 
     def _next(self) -> bytes:
         orders, number = self._orders, self._sent

@@ -21,7 +21,7 @@ from typing import Any, Final, TypeVar
 
 from numba import config, njit
 
-__all__ = ["cache_folder", "compiled"]
+__all__ = ["cache_folder", "compiled", "compiled_part"]
 
 Function = TypeVar("Function", bound=Callable[..., Any])
 
@@ -31,9 +31,22 @@ _ROOMS_WITH_KERNELS: Final = ("features", "scoring", "stores")
 
 def compiled(function: Function) -> Function:
     """Return the function compiled on its first call, without the interpreter's lock."""
+    return _compiled(function, is_part=False)
+
+
+def compiled_part(function: Function) -> Function:
+    """Return a function compiled into each compiled function that calls it.
+
+    For what is called in an inner loop with many arrays: passing them costs more than the work.
+    """
+    return _compiled(function, is_part=True)
+
+
+def _compiled(function: Function, *, is_part: bool) -> Function:
     folder = cache_folder()
     with _caching_in(folder):
-        result: Function = njit(cache=folder is not None, nogil=True)(function)
+        compiler = njit(cache=folder is not None, nogil=True, forceinline=is_part)
+        result: Function = compiler(function)
     return result
 
 

@@ -9,16 +9,16 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Callable, Iterable, Sequence
+from math import nan
 from typing import Any, Literal
 
 import msgspec
 from msgspec import Struct
 
 from fraudkit.domain.outcome import Status
-from fraudkit.errors import FeatureError
+from fraudkit.features.spec_checks import check_features, check_types
 
 __all__ = [
-    "FORBIDDEN_INPUTS",
     "Aggregation",
     "Entity",
     "Feature",
@@ -58,14 +58,16 @@ OperationName = Literal[
     "seconds_since_first",
     "share",
     "amount_over_mean",
+    "amount_over_max",
+    "count_same_amount",
+    "count_same",
+    "is_new",
+    "seconds_since_same",
 ]
-
-FORBIDDEN_INPUTS = ("demographic",)
-"""Demographics order payment methods and never reach the fraud score."""
 
 
 class Entity(Struct, frozen=True, kw_only=True):
-    """Somebody or something that has a history.
+    """Somebody or something that has a history, or a field that histories count.
 
     Attributes
     ----------
@@ -75,6 +77,8 @@ class Entity(Struct, frozen=True, kw_only=True):
         The fields that make the key; the first must be there, else there is no key.
     is_caseless : bool
         Whether upper and lower case are the same key.
+    is_common : bool
+        Whether it has few values and none is personal, as a country: hashes are remembered.
     label : str
         The entity in a sentence: ``"this card"``.
     """
@@ -82,6 +86,7 @@ class Entity(Struct, frozen=True, kw_only=True):
     name: str
     inputs: tuple[str, ...]
     is_caseless: bool = False
+    is_common: bool = False
     label: str = ""
 
 
@@ -106,6 +111,11 @@ class OrderFeature(Struct, frozen=True, kw_only=True):
         The sentence for the value 0, where that is another one.
     levels : tuple of str or None
         For a category: the values that have a code of their own, in code order.
+    compute_many : callable or None
+        Takes a polars Series for each input, null where absent, and returns one float a row, as
+        a Series or an array: what ``compute`` returns for that row, with ``==``. Null and NaN
+        are "unknown". Without it ``compute`` is applied once to each different combination of
+        values.
     revision : int
         Raised whenever ``compute`` changes its answer; part of the set's hash.
     """
@@ -121,6 +131,7 @@ class OrderFeature(Struct, frozen=True, kw_only=True):
     text: str = ""
     zero_text: str = ""
     levels: tuple[str, ...] | None = None
+    compute_many: Callable[..., Any] | None = None
     revision: int = 1
 
     @property
@@ -145,26 +156,30 @@ class Aggregation(Struct, frozen=True, kw_only=True):
         Whose past.
     operation : str
         What is computed.
-    window_ms : int
-        The window's width: events with ``t - window_ms <= event_time < t`` are seen.
+    window_ms : int or None
+        The window's width: events with ``t - window_ms <= event_time < t`` are seen. ``None``
+        is as wide as the set's retention: "since first seen".
     where : str
-        What the earlier events must have become, as known before ``t``.
+        What the earlier events must have become, as known before the question.
     of : str or None
-        The other entity that ``distinct`` counts.
-    unknown_text : str
-        The sentence for an agent where the value is NaN.
+        The other entity or field that `OPERATIONS_OF` count or compare with the order's own.
+    text : str
+        A sentence for an agent with ``{value}`` or, for seconds, ``{duration}``: "3 days".
+    zero_text, unknown_text : str
+        The sentences where the value is 0, where that is another one, and where it is NaN.
     """
 
     name: str
     entity: str
     operation: OperationName
-    window_ms: int
+    window_ms: int | None = None
     where: Where = "attempted"
     of: str | None = None
     unit: str
     meaning: str
     reason_code: str
     text: str = ""
+    zero_text: str = ""
     unknown_text: str = ""
 
     @property
@@ -175,7 +190,7 @@ class Aggregation(Struct, frozen=True, kw_only=True):
     @property
     def high(self) -> float:
         """The greatest value that is not NaN."""
-        return 1.0 if self.operation == "share" else float("inf")
+        return 1.0 if self.operation in {"share", "is_new"} else float("inf")
 
     @property
     def is_categorical(self) -> bool:
@@ -209,26 +224,45 @@ class FeatureSet:
         At least one; names are unique.
     max_events : int
         How many newest events of a key a window looks at.
+    retention_ms : int, optional
+        How far back the past reaches at all, and so the width of a window without one of its
+        own. At least the widest window, which it is if not given.
 
     Raises
     ------
     FeatureError
-        If a name stands twice, a window names an unknown entity, or a feature reads a
-        demographic.
+        If a name stands twice, a window names an unknown entity, a feature reads a
+        demographic, or is no feature.
     """
 
-    __slots__ = ("aggregations", "digest", "entities", "max_events", "names", "order_features")
+    __slots__ = (
+        "aggregations",
+        "digest",
+        "entities",
+        "max_events",
+        "names",
+        "order_features",
+        "retention_ms",
+    )
 
     def __init__(
-        self, entities: Sequence[Entity], features: Iterable[Feature], *, max_events: int = 1000
+        self,
+        entities: Sequence[Entity],
+        features: Iterable[Feature],
+        *,
+        max_events: int = 1000,
+        retention_ms: int | None = None,
     ) -> None:
         listed = tuple(features)
+        check_types(listed, (OrderFeature, Aggregation))
         self.entities = tuple(entities)
         self.order_features = tuple(f for f in listed if isinstance(f, OrderFeature))
         self.aggregations = tuple(f for f in listed if isinstance(f, Aggregation))
         self.max_events = max_events
+        widest_ms = max((a.window_ms or 0 for a in self.aggregations), default=0)
+        self.retention_ms = widest_ms if retention_ms is None else retention_ms
         self.names = tuple(feature.name for feature in self.features)
-        _check(self)
+        check_features(self)
         encoded = msgspec.json.encode(_identity(self.describe()), order="deterministic")
         self.digest = hashlib.sha256(encoded).hexdigest()
 
@@ -243,14 +277,21 @@ class FeatureSet:
         return tuple(entity.name for entity in self.entities)
 
     @property
+    def inputs(self) -> tuple[str, ...]:
+        """Every path that a feature reads, by itself or through an entity, once."""
+        used = {name for a in self.aggregations for name in (a.entity, a.of)}
+        read = [path for feature in self.order_features for path in feature.inputs]
+        read += [path for e in self.entities if e.name in used for path in e.inputs]
+        return tuple(dict.fromkeys(read))
+
+    @property
     def statuses(self) -> tuple[Status, ...]:
         """The statuses that some window asks for, ascending."""
         return tuple(sorted({s for a in self.aggregations if (s := a.status) is not None}))
 
-    @property
-    def window_ms_max(self) -> int:
-        """The widest window, in milliseconds; 0 without windows."""
-        return max((aggregation.window_ms for aggregation in self.aggregations), default=0)
+    def width_ms(self, aggregation: Aggregation) -> int:
+        """Return the width of one of the set's windows, in milliseconds."""
+        return self.retention_ms if aggregation.window_ms is None else aggregation.window_ms
 
     def keep(self, names: Iterable[str]) -> FeatureSet:
         """Return the set with only the named features, in the same order."""
@@ -259,12 +300,14 @@ class FeatureSet:
             self.entities,
             (feature for feature in self.features if feature.name in kept),
             max_events=self.max_events,
+            retention_ms=self.retention_ms,
         )
 
     def describe(self) -> dict[str, Any]:
         """Return the whole set as plain values; the digest is of all but the wording."""
         return {
             "max_events": self.max_events,
+            "retention_ms": self.retention_ms,
             "entities": [msgspec.to_builtins(entity) for entity in self.entities],
             "features": [feature.describe() for feature in self.features],
         }
@@ -279,13 +322,16 @@ def category_code(levels: Sequence[str]) -> Callable[[Value], float]:
     >>> code("amex"), code("diners"), code(None)
     (1.0, nan, nan)
     """
-    codes = {level: float(index) for index, level in enumerate(levels)}
-    unknown = float("nan")
+    codes = _Codes({level: float(index) for index, level in enumerate(levels)})
+    codes[None] = nan
+    return codes.__getitem__
 
-    def code(value: Value) -> float:
-        return unknown if value is None else codes.get(_text(value), unknown)
 
-    return code
+class _Codes(dict[Value, float]):
+    """Codes of the levels; a value that is not text may be a level when it is written as such."""
+
+    def __missing__(self, value: str | float | bool) -> float:  # noqa: FBT001 - as of a field
+        return nan if isinstance(value, str) else self.get(_text(value), nan)
 
 
 def _text(value: str | float | bool) -> str:  # noqa: FBT001 - the value of a field
@@ -297,7 +343,9 @@ def _text(value: str | float | bool) -> str:  # noqa: FBT001 - the value of a fi
     return msgspec.json.encode(value).decode()
 
 
-_WORDING = frozenset({"label", "meaning", "reason_code", "text", "unit", "unknown_text"})
+_WORDING = frozenset(
+    {"is_common", "label", "meaning", "reason_code", "text", "unit", "unknown_text", "zero_text"}
+)
 
 
 def _identity(plain: Any) -> Any:
@@ -305,52 +353,3 @@ def _identity(plain: Any) -> Any:
     if isinstance(plain, dict):
         return {key: _identity(held) for key, held in plain.items() if key not in _WORDING}
     return [_identity(held) for held in plain] if isinstance(plain, list | tuple) else plain
-
-
-def _check(features: FeatureSet) -> None:
-    if not features.names:
-        raise FeatureError("a feature set must have at least one feature, got none")
-    _check_entities(features)
-    known = set(features.entity_names)
-    repeated = {name for name in features.names if features.names.count(name) > 1}
-    if repeated:
-        raise FeatureError(f"feature names must be unique, got {sorted(repeated)} more than once")
-    for feature in features.order_features:
-        _check_inputs("feature", feature.name, feature.inputs)
-    for aggregation in features.aggregations:
-        named = {aggregation.entity} | ({aggregation.of} if aggregation.of else set())
-        if named - known:
-            raise FeatureError(
-                f"window {aggregation.name!r} names entity {min(named - known)!r}; "
-                f"known are {sorted(known)}"
-            )
-        if (aggregation.operation == "distinct") != (aggregation.of is not None):
-            raise FeatureError(
-                f"window {aggregation.name!r}: `of` goes with `distinct` and only with it"
-            )
-        if not 60_000 <= aggregation.window_ms <= 180 * 86_400_000:
-            raise FeatureError(
-                f"window {aggregation.name!r} must be 1 minute to 180 days wide, "
-                f"got {aggregation.window_ms} ms"
-            )
-
-
-def _check_entities(features: FeatureSet) -> None:
-    names = features.entity_names
-    repeated = {name for name in names if names.count(name) > 1}
-    if repeated:
-        raise FeatureError(
-            f"entity names must be unique, got {sorted(repeated)} more than once; an entity of "
-            "your own needs another name, or map its column to the field of ours"
-        )
-    for entity in features.entities:
-        _check_inputs("entity", entity.name, entity.inputs)
-
-
-def _check_inputs(kind: str, name: str, inputs: tuple[str, ...]) -> None:
-    bad = [path for path in inputs if path.startswith(FORBIDDEN_INPUTS)]
-    if bad:
-        raise FeatureError(
-            f"{kind} {name!r} must not read {bad[0]!r}: demographics order payment "
-            "methods and never reach the fraud score"
-        )

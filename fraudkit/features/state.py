@@ -1,78 +1,23 @@
 """The port to the past: what a store of events must do, whoever implements it.
 
-Reads never write. Time is an argument. An event id counts once. A late event is put where it
-belongs if it is within the allowed lateness, else dropped and counted.
+`fraudkit.checks.check_store` proves an implementation.
 """
 
 from __future__ import annotations
 
 from enum import IntEnum
-from typing import NamedTuple, Protocol
+from typing import Final, Protocol
 
 import numpy as np
 from msgspec import Struct
 from numpy.typing import NDArray
 
 from fraudkit.domain.outcome import Status
-from fraudkit.features.spec import Aggregation, FeatureSet
-from fraudkit.features.window import ATTEMPTED, FIRST_STATUS, Operation, WindowArrays
 
-__all__ = ["Appended", "Event", "StateStore", "StoreCounters", "WindowPlan", "window_plan"]
+__all__ = ["ALLOWED_LATENESS_MS", "Appended", "StateStore", "StoreCounters"]
 
-
-class WindowPlan(NamedTuple):
-    """A feature set's windows, ready for a driver.
-
-    Attributes
-    ----------
-    arrays : WindowArrays
-        What the kernel computes.
-    statuses : tuple of Status
-        The statuses whose "known at" times an event row holds, in column order.
-    entity_places : ndarray of int64, shape (n_entities,)
-        The entities whose hashes an event row holds, as places in the feature set's entities.
-    n_columns : int
-        Columns of an event row.
-    first_out, n_out : int
-        The first column of a feature row that windows write, and the row's length.
-    max_events, window_ms_max : int
-        Of the feature set.
-    """
-
-    arrays: WindowArrays
-    statuses: tuple[Status, ...]
-    entity_places: NDArray[np.int64]
-    n_columns: int
-    first_out: int
-    n_out: int
-    max_events: int
-    window_ms_max: int
-
-    @property
-    def first_entity(self) -> int:
-        """The first column of an event row that holds an entity's hash."""
-        return FIRST_STATUS + len(self.statuses)
-
-
-class Event(NamedTuple):
-    """One transaction as the windows remember it.
-
-    Attributes
-    ----------
-    event_id : int
-        Signed 64-bit hash of the transaction's id; not 0.
-    event_time_ms : int
-        UTC epoch milliseconds.
-    amount : int
-        Minor units of the reference currency, or `NO_AMOUNT`.
-    keys : ndarray of int64, shape (n_entities,)
-        One hash an entity in the plan's order, `NO_KEY` where absent.
-    """
-
-    event_id: int
-    event_time_ms: int
-    amount: int
-    keys: NDArray[np.int64]
+ALLOWED_LATENESS_MS: Final = 86_400_000
+"""How much older than the newest event an event may be by default and still be taken in."""
 
 
 class Appended(IntEnum):
@@ -109,37 +54,56 @@ class StoreCounters(Struct, frozen=True, kw_only=True):
 
 
 class StateStore(Protocol):
-    """A store of past events for one `WindowPlan`."""
+    """A store of past events for one `fraudkit.features.plan.WindowPlan`.
+
+    Events and queries are rows as `WindowPlan.event_row` makes them. Windows hold what
+    `fraudkit.features.window` says; the values are its kernel's. Calls are one at a time.
+
+    An event id counts once, as it was first taken in. A late event stands where it belongs by
+    its event time; one that is older than the newest event by more than the allowed lateness is
+    not taken in, and counted.
+    """
 
     @property
     def counters(self) -> StoreCounters:
         """What it holds, and what it let go."""
         ...
 
-    def read(
-        self, keys: NDArray[np.int64], time_ms: int, amount: int, out: NDArray[np.float64]
-    ) -> None:
-        """Write the value of every window for a query at ``time_ms``; changes nothing.
+    @property
+    def outlives_process(self) -> bool:
+        """Whether what was appended is still there when the process starts anew."""
+        ...
+
+    def read(self, query: NDArray[np.int64], out: NDArray[np.float64]) -> None:
+        """Write the value of every window for a query; changes nothing.
 
         Parameters
         ----------
-        keys : ndarray of int64, shape (n_entities,)
-            The query's hashes; windows of an entity without a key become NaN.
+        query : ndarray of int64, shape (n_columns,)
+            Its "known at" times mean nothing. Windows of an entity without a hash become NaN.
         out : ndarray of float64, shape (n_out,)
             The feature row; only the windows' columns are written.
+
+        Raises
+        ------
+        fraudkit.errors.StoreError
+            If the store cannot be reached. What ``out`` then holds means nothing.
         """
         ...
 
-    def event_time_of(self, event_id: int) -> int | None:
-        """Return the event time of an event that is held, or ``None``; changes nothing."""
+    def append(self, event: NDArray[np.int64]) -> Appended:
+        """Take an event in, once, with the "known at" times that it brings."""
         ...
 
-    def classify(self, event: Event) -> Appended:
-        """Return what `append` would do with the event now; changes nothing."""
-        ...
+    def exchange(self, event: NDArray[np.int64], out: NDArray[np.float64]) -> Appended:
+        """Read for an event, then append it; of two events of a key the later sees the other.
 
-    def append(self, event: Event) -> Appended:
-        """Take an event in, once."""
+        Raises
+        ------
+        fraudkit.errors.StoreError
+            If the store cannot be reached. What ``out`` then holds means nothing; the event is
+            kept, within bounds, and appended when it can be.
+        """
         ...
 
     def record(self, event_id: int, status: Status, known_at_ms: int) -> bool:
@@ -147,67 +111,28 @@ class StateStore(Protocol):
 
         Returns whether the event is held. One that is not held yet may still come: its outcomes
         wait for it.
+
+        Raises
+        ------
+        fraudkit.errors.StoreError
+            If the store cannot be reached. What was to be noted is kept, within bounds, and
+            noted when it can be.
         """
         ...
 
+    def forget(self, event_id: int) -> bool:
+        """Take an event out again, with what was recorded of it; returns whether it was held."""
+        ...
 
-def window_plan(features: FeatureSet) -> WindowPlan:
-    """Return the compiled windows of a feature set."""
-    statuses = features.statuses
-    used = {a.entity for a in features.aggregations} | {a.of for a in features.aggregations}
-    names = tuple(name for name in features.entity_names if name in used)
-    wheres = [ATTEMPTED, *range(FIRST_STATUS, FIRST_STATUS + len(statuses))]
-    first_entity = FIRST_STATUS + len(statuses)
-    first_out = len(features.order_features)
-    columns = {a.name: first_out + index for index, a in enumerate(features.aggregations)}
-    rows: list[tuple[int, int, int, int, int]] = []
-    entities: list[tuple[int, int, int, int, int]] = []
-    distincts: list[tuple[int, int]] = []
-    for place, entity in enumerate(names):
-        own = [a for a in features.aggregations if a.entity == entity]
-        if not own:
-            continue
-        first_row, first_distinct = len(rows), len(distincts)
-        for aggregation in sorted(own, key=lambda a: a.window_ms):
-            where = 0 if aggregation.status is None else 1 + statuses.index(aggregation.status)
-            distinct = _distinct(aggregation, where, names, first_entity, first_distinct, distincts)
-            operation = Operation[aggregation.operation.upper()]
-            rows.append(
-                (aggregation.window_ms, operation, where, distinct, columns[aggregation.name])
-            )
-        entities.append(
-            (first_entity + place, first_row, len(rows), first_distinct, len(distincts))
-        )
-    return WindowPlan(
-        arrays=WindowArrays(
-            np.array(rows, np.int64).reshape(-1, 5),
-            np.array(entities, np.int64).reshape(-1, 5),
-            np.array(wheres, np.int64),
-            np.array(distincts, np.int64).reshape(-1, 2),
-        ),
-        statuses=statuses,
-        entity_places=np.array([features.entity_names.index(name) for name in names], np.int64),
-        n_columns=first_entity + len(names),
-        first_out=first_out,
-        n_out=len(features.names),
-        max_events=features.max_events,
-        window_ms_max=features.window_ms_max,
-    )
+    def load(self, events: NDArray[np.int64]) -> None:
+        """Append many events, in the order of their rows; the same as one by one, and faster.
 
+        Parameters
+        ----------
+        events : ndarray of int64, shape (n_events, n_columns)
+        """
+        ...
 
-def _distinct(
-    aggregation: Aggregation,
-    where: int,
-    names: tuple[str, ...],
-    first_entity: int,
-    first_distinct: int,
-    distincts: list[tuple[int, int]],
-) -> int:
-    """Return the row of the set that the aggregation counts, made if it is not there yet."""
-    if aggregation.of is None:
-        return -1
-    wanted = (first_entity + names.index(aggregation.of), where)
-    if wanted in distincts[first_distinct:]:
-        return distincts.index(wanted, first_distinct)
-    distincts.append(wanted)
-    return len(distincts) - 1
+    def close(self) -> None:
+        """Let go of connections; what is held in another process stays there."""
+        ...

@@ -1,145 +1,154 @@
-"""The window kernel: the one function that turns an entity's past events into window values.
+"""The window kernel: the one place that knows what a window holds and how its value is made.
 
-For a query at time ``t`` a window of width ``W`` holds the entity's events with
-``t - W <= event_time < t``: an event at the query's own millisecond is not seen, nor is what
-became known at that millisecond or later. At most ``max_events`` newest events are looked at.
-Events come ordered by (event time, event id), so that every driver adds in the same order.
+For a query of key ``k`` at time ``t``, asked at ``as_of``, a window of width ``W`` holds the
+events of ``k`` with ``t - W <= event_time < t`` and ``available_at < as_of``, but never the
+query's own event; of those, a key's ``max_events`` newest are looked at. What became of an event
+counts from the first millisecond after it was known. Ties are therefore invisible on both
+clocks, and a value depends on no order of delivery. Events are taken newest first, by
+descending (event time, event id), in every driver alike.
 
-An event is one row of an ``int64`` matrix: event time (ms), amount (minor units of the
-reference currency, `NO_AMOUNT` where unknown), one "known at" time (ms) a status, one hash an
-entity. Rows are contiguous: one event is one or two cache lines.
+Events and queries are rows as `fraudkit.features.window_arrays` describes them.
+`take_visible` picks a query's events out of a log, `window_values` makes its values of them.
 """
 
 from __future__ import annotations
 
-from enum import IntEnum
-from typing import Final, NamedTuple
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from fraudkit.compiled import compiled
+from fraudkit.compiled import compiled_part
+from fraudkit.features.window_arrays import (
+    AMOUNT,
+    AVAILABLE_AT,
+    EVENT_ID,
+    EVENT_TIME,
+    HELD_AMOUNT,
+    HELD_FIRST,
+    HELD_KNOWN,
+    HELD_TIME,
+    HELD_TOTAL,
+    NO_AMOUNT,
+    Lane,
+    Scratch,
+    WindowArrays,
+)
+from fraudkit.features.window_lanes import (
+    amounts_lane,
+    distinct_lane,
+    events_lane,
+    extremes_lane,
+    same_lane,
+    spread_lane,
+)
 
 __all__ = [
-    "AMOUNT",
-    "ATTEMPTED",
-    "EVENT_TIME",
-    "FIRST_STATUS",
-    "NEVER",
-    "NO_AMOUNT",
-    "NO_KEY",
-    "Operation",
-    "Scratch",
-    "WindowArrays",
-    "new_scratch",
+    "add_totals",
+    "start_search",
+    "take_visible",
+    "unknown_values",
     "window_values",
 ]
 
-NO_AMOUNT: Final = -(2**63)
-"""The amount of an event whose amount cannot be brought into the reference currency."""
 
-NEVER: Final = 2**63 - 1
-"""The "known at" time of what has not happened."""
-
-NO_KEY: Final = 0
-"""The hash of an entity that did not come with the event."""
-
-EVENT_TIME: Final = 0
-AMOUNT: Final = 1
-FIRST_STATUS: Final = 2
-
-ATTEMPTED: Final = -1
-"""The ``where`` of a window over every event, whatever became of it."""
-
-
-class Operation(IntEnum):
-    """What a window computes; ``where`` restricts all of them to events of a status."""
-
-    COUNT = 0
-    SUM = 1
-    MEAN = 2
-    MIN = 3
-    MAX = 4
-    STD = 5
-    DISTINCT = 6
-    SECONDS_SINCE_LAST = 7
-    SECONDS_SINCE_FIRST = 8
-    SHARE = 9
-    AMOUNT_OVER_MEAN = 10
-
-
-class WindowArrays(NamedTuple):
-    """The windows of a feature set, compiled to arrays.
-
-    Attributes
-    ----------
-    features : ndarray of int64, shape (n_features, 5)
-        Window (ms), operation, row of ``wheres``, row of ``distincts``, column written.
-        Grouped by entity, by ascending window within an entity.
-    entities : ndarray of int64, shape (n_entities, 5)
-        Entity's column among the hashes; first and last + 1 feature; first and last + 1
-        distinct count.
-    wheres : ndarray of int64, shape (n_wheres,)
-        Column of the "known at" time, or -1 for every event. The first is always -1.
-    distincts : ndarray of int64, shape (n_distincts, 2)
-        Column of the hash that is counted, and the ``where`` it is counted under.
-    """
-
-    features: NDArray[np.int64]
-    entities: NDArray[np.int64]
-    wheres: NDArray[np.int64]
-    distincts: NDArray[np.int64]
-
-
-class Scratch(NamedTuple):
-    """Working memory of one thread; its content means nothing between calls.
-
-    Attributes
-    ----------
-    integers : ndarray of int64, shape (n_wheres, 7)
-        Events; events with an amount, their sum, least and greatest; newest and oldest time.
-    floats : ndarray of float64, shape (n_wheres, 2)
-        Running mean and sum of squared deviations (Welford 1962).
-    seen : ndarray of int64, shape (n_distincts, n_slots, 2)
-        Open-addressing sets: the hash and the stamp of the query that put it there.
-    stamp : ndarray of int64, shape (1 + n_distincts,)
-        The stamp of the last query; then how many each set holds.
-    """
-
-    integers: NDArray[np.int64]
-    floats: NDArray[np.float64]
-    seen: NDArray[np.int64]
-    stamp: NDArray[np.int64]
-
-
-_COUNT: Final = 0
-_AMOUNTS: Final = 1
-_SUM: Final = 2
-_LEAST: Final = 3
-_GREATEST: Final = 4
-_NEWEST: Final = 5
-_OLDEST: Final = 6
-
-
-def new_scratch(arrays: WindowArrays, max_events: int) -> Scratch:
-    """Return working memory for one thread and windows of at most ``max_events`` events."""
-    slots = 1 << max(4, (2 * max_events - 1).bit_length())
-    distincts = len(arrays.distincts)
-    return Scratch(
-        np.zeros((len(arrays.wheres), 7), np.int64),
-        np.zeros((len(arrays.wheres), 2), np.float64),
-        np.zeros((distincts, slots, 2), np.int64),
-        np.zeros(1 + distincts, np.int64),
-    )
-
-
-@compiled
-def window_values(
-    log: NDArray[np.int64],
+@compiled_part
+def take_visible(
     rows: NDArray[np.int64],
-    time_ms: int,
-    amount: int,
+    places: NDArray[np.signedinteger[Any]],
+    query: NDArray[np.int64],
+    entity: int,
     max_events: int,
+    arrays: WindowArrays,
+    held: NDArray[np.int64],
+) -> int:
+    """Write the events that a query may see into ``held``, newest first; return how many.
+
+    Parameters
+    ----------
+    rows : ndarray of int64, shape (n_events, n_columns)
+        A log of events; see the module.
+    places : ndarray of integers, shape (n,)
+        The key's events in ``rows``, by ascending (event time, event id).
+    query : ndarray of int64, shape (n_columns,)
+        What is asked: its event time is ``t``, its available-at time ``as_of``.
+    entity : int
+        Row of ``arrays.entities``.
+    held : ndarray of int64, shape (at least 4 + needed columns, at least max_events + 1)
+        Written; see `Scratch`.
+    """
+    first_needed, last_needed = arrays.entities[entity, 1], arrays.entities[entity, 2]
+    widest_ms = arrays.windows[arrays.entities[entity, 4] - 1]
+    taken = 0
+    for index in range(_count_before(rows, places, query[EVENT_TIME]) - 1, -1, -1):
+        row = rows[places[index]]
+        if taken == max_events or query[EVENT_TIME] - row[EVENT_TIME] > widest_ms:
+            break
+        if row[AVAILABLE_AT] >= query[AVAILABLE_AT] or row[EVENT_ID] == query[EVENT_ID]:
+            continue
+        held[HELD_TIME, taken] = row[EVENT_TIME]
+        held[HELD_AMOUNT, taken] = row[AMOUNT]
+        for needed in range(first_needed, last_needed):
+            held[HELD_FIRST + needed - first_needed, taken] = row[arrays.needed[needed]]
+        taken += 1
+    add_totals(held, taken)
+    return taken
+
+
+@compiled_part
+def add_totals(held: NDArray[np.int64], count: int) -> None:
+    """Write the rows of ``held`` that add up the amounts of its first ``count`` events.
+
+    Totals wrap around at 64 bits; a difference of two is right as long as it fits itself.
+    """
+    known, total = 0, 0
+    for place in range(count):
+        held[HELD_KNOWN, place] = known
+        held[HELD_TOTAL, place] = total
+        amount = held[HELD_AMOUNT, place]
+        known += 1 if amount != NO_AMOUNT else 0
+        total += amount if amount != NO_AMOUNT else 0
+    held[HELD_KNOWN, count] = known
+    held[HELD_TOTAL, count] = total
+
+
+@compiled_part
+def _count_before(
+    rows: NDArray[np.int64], places: NDArray[np.signedinteger[Any]], time_ms: int
+) -> int:
+    """Return how many of the places, ascending in time, hold an event before ``time_ms``."""
+    low, high = 0, len(places)
+    if high == 0 or rows[places[high - 1], EVENT_TIME] < time_ms:
+        return high
+    while low < high:
+        middle = (low + high) // 2
+        if rows[places[middle], EVENT_TIME] < time_ms:
+            low = middle + 1
+        else:
+            high = middle
+    return low
+
+
+@compiled_part
+def unknown_values(entity: int, arrays: WindowArrays, out: NDArray[np.float64]) -> None:
+    """Write NaN for every window of an entity: its key did not come with the query."""
+    for lane in range(arrays.entities[entity, 5], arrays.entities[entity, 6]):
+        for feature in range(arrays.lanes[lane, 4], arrays.lanes[lane, 5]):
+            out[arrays.features[feature, 2]] = np.nan
+
+
+@compiled_part
+def start_search(scratch: Scratch, first: int) -> None:
+    """Let the next `window_values` look for each window's end from a column of ``held`` on."""
+    scratch.ends[:] = first
+
+
+@compiled_part
+def window_values(
+    held: NDArray[np.int64],
+    first: int,
+    count: int,
+    query: NDArray[np.int64],
     entity: int,
     arrays: WindowArrays,
     scratch: Scratch,
@@ -149,131 +158,39 @@ def window_values(
 
     Parameters
     ----------
-    log : ndarray of int64, shape (n_events, n_columns)
-        Events; see the module.
-    rows : ndarray of int64, shape (n,)
-        The entity's events in ``log``, by ascending (event time, event id). Events at or after
-        ``time_ms`` are passed over.
-    time_ms, amount : int
-        The query's time and its own amount (for `Operation.AMOUNT_OVER_MEAN` only).
+    held : ndarray of int64, shape (4 + needed columns, more than first + count)
+        The events that the query sees, newest first, in columns ``first`` to
+        ``first + count``; see `Scratch.held`.
+    query : ndarray of int64, shape (n_columns,)
+        What is asked.
     entity : int
         Row of ``arrays.entities``.
+    scratch : Scratch
+        Its ends say where the search for each window's oldest event begins; `start_search`
+        sets them. Those that a query leaves also do for one of the same key and ``held`` that
+        is not newer.
     out : ndarray of float64, shape (n_columns_out,)
-        Written at the entity's features' own columns only.
+        Written at the columns of the entity's features only.
     """
-    features = arrays.features
-    feature = arrays.entities[entity, 1]
-    feature_end = arrays.entities[entity, 2]
-    _clear(scratch)
-    taken = 0
-    for place in range(len(rows) - 1, -1, -1):
-        row = log[rows[place]]
-        age_ms = time_ms - row[EVENT_TIME]
-        if age_ms <= 0:
-            continue
-        while feature < feature_end and features[feature, 0] < age_ms:
-            out[features[feature, 4]] = _value(features[feature], time_ms, amount, scratch)
-            feature += 1
-        if feature == feature_end or taken == max_events:
-            break
-        taken += 1
-        _add_event(row, time_ms, arrays.wheres, scratch)
-        for index in range(arrays.entities[entity, 3], arrays.entities[entity, 4]):
-            _add_distinct(row, time_ms, index, arrays, scratch)
-    while feature < feature_end:
-        out[features[feature, 4]] = _value(features[feature], time_ms, amount, scratch)
-        feature += 1
-
-
-@compiled
-def _clear(scratch: Scratch) -> None:
-    scratch.integers[:, :] = 0
-    scratch.floats[:, :] = 0.0
-    scratch.stamp[0] += 1
-    scratch.stamp[1:] = 0
-
-
-@compiled
-def _holds(row: NDArray[np.int64], column: int, time_ms: int) -> bool:
-    return column < 0 or row[column] < time_ms
-
-
-@compiled
-def _add_event(
-    row: NDArray[np.int64], time_ms: int, wheres: NDArray[np.int64], scratch: Scratch
-) -> None:
-    for where in range(len(wheres)):
-        if not _holds(row, wheres[where], time_ms):
-            continue
-        held = scratch.integers[where]
-        if held[_COUNT] == 0:
-            held[_NEWEST] = row[EVENT_TIME]
-        held[_OLDEST] = row[EVENT_TIME]
-        held[_COUNT] += 1
-        amount = row[AMOUNT]
-        if amount == NO_AMOUNT:
-            continue
-        held[_LEAST] = amount if held[_AMOUNTS] == 0 else min(held[_LEAST], amount)
-        held[_GREATEST] = amount if held[_AMOUNTS] == 0 else max(held[_GREATEST], amount)
-        held[_AMOUNTS] += 1
-        held[_SUM] += amount
-        deviation = amount - scratch.floats[where, 0]
-        scratch.floats[where, 0] += deviation / held[_AMOUNTS]
-        scratch.floats[where, 1] += deviation * (amount - scratch.floats[where, 0])
-
-
-@compiled
-def _add_distinct(
-    row: NDArray[np.int64], time_ms: int, index: int, arrays: WindowArrays, scratch: Scratch
-) -> None:
-    key = row[arrays.distincts[index, 0]]
-    if key == NO_KEY or not _holds(row, arrays.wheres[arrays.distincts[index, 1]], time_ms):
-        return
-    seen = scratch.seen[index]
-    mask = len(seen) - 1
-    slot = (key ^ (key >> 32)) & mask
-    while seen[slot, 1] == scratch.stamp[0]:
-        if seen[slot, 0] == key:
-            return
-        slot = (slot + 1) & mask
-    seen[slot, 0] = key
-    seen[slot, 1] = scratch.stamp[0]
-    scratch.stamp[1 + index] += 1
-
-
-@compiled
-def _value(feature: NDArray[np.int64], time_ms: int, amount: int, scratch: Scratch) -> float:
-    operation = feature[1]
-    held = scratch.integers[feature[2]]
-    if operation == Operation.COUNT:
-        return float(held[_COUNT])
-    if operation == Operation.DISTINCT:
-        return float(scratch.stamp[1 + feature[3]])
-    if operation == Operation.SUM:
-        return float(held[_SUM])
-    if operation == Operation.SHARE:
-        attempted = scratch.integers[0, _COUNT]
-        return held[_COUNT] / attempted if attempted > 0 else np.nan
-    if operation == Operation.SECONDS_SINCE_LAST:
-        return (time_ms - held[_NEWEST]) / 1000.0 if held[_COUNT] > 0 else np.nan
-    if operation == Operation.SECONDS_SINCE_FIRST:
-        return (time_ms - held[_OLDEST]) / 1000.0 if held[_COUNT] > 0 else np.nan
-    if held[_AMOUNTS] == 0:
-        return np.nan
-    return _amount_value(operation, held, scratch.floats[feature[2]], amount)
-
-
-@compiled
-def _amount_value(
-    operation: int, held: NDArray[np.int64], moments: NDArray[np.float64], amount: int
-) -> float:
-    if operation == Operation.MIN:
-        return float(held[_LEAST])
-    if operation == Operation.MAX:
-        return float(held[_GREATEST])
-    if operation == Operation.STD:
-        return np.sqrt(moments[1] / held[_AMOUNTS])
-    mean = held[_SUM] / held[_AMOUNTS]
-    if operation == Operation.MEAN:
-        return mean
-    return amount / mean if amount != NO_AMOUNT and mean > 0 else np.nan
+    first_window, last_window = arrays.entities[entity, 3], arrays.entities[entity, 4]
+    end = first
+    for window in range(first_window, last_window):
+        oldest_ms = query[EVENT_TIME] - arrays.windows[window]
+        end = min(max(end, scratch.ends[window - first_window]), first + count)
+        while end < first + count and held[HELD_TIME, end] >= oldest_ms:
+            end += 1
+        scratch.ends[window - first_window] = end
+    for lane in range(arrays.entities[entity, 5], arrays.entities[entity, 6]):
+        kind = arrays.lanes[lane, 0]
+        if kind == Lane.EVENTS:
+            events_lane(held, first, query, lane, arrays, scratch, out)
+        elif kind == Lane.AMOUNTS:
+            amounts_lane(held, first, query, lane, arrays, scratch, out)
+        elif kind == Lane.EXTREMES:
+            extremes_lane(held, first, query, lane, arrays, scratch, out)
+        elif kind == Lane.SPREAD:
+            spread_lane(held, first, query, lane, arrays, scratch, out)
+        elif kind == Lane.DISTINCT:
+            distinct_lane(held, first, query, lane, arrays, scratch, out)
+        else:
+            same_lane(held, first, query, lane, arrays, scratch, out)

@@ -1,336 +1,222 @@
-"""The embedded store's mechanism: one ring of events, linked per entity in time order.
+"""The embedded store's mechanism: events in, events out; the arrays are `event_arrays`.
 
-Every event is a row of the ring. For each entity the row knows the entity's next older and
-next newer event, so a late event is linked in where it belongs and an evicted one is linked
-out. Two open-addressing tables lead from a key to its newest event and from an event id to its
-event; removal shifts the cluster back, so they hold no tombstones.
+A function that finds no room says so and changes nothing; `grown` makes room.
 """
 
 from __future__ import annotations
 
-from typing import Final, NamedTuple
+from typing import Final
 
 import numpy as np
 from numpy.typing import NDArray
 
-from fraudkit.compiled import compiled
-from fraudkit.features.window import (
-    AMOUNT,
-    EVENT_TIME,
-    FIRST_STATUS,
-    NEVER,
-    NO_KEY,
-    Scratch,
-    WindowArrays,
-    window_values,
+from fraudkit.compiled import compiled, compiled_part
+from fraudkit.features.window_arrays import EVENT_ID, EVENT_TIME, NO_KEY
+from fraudkit.stores.event_arrays import (
+    BLOCKS_END,
+    DUPLICATES,
+    EVICTED_BY_AGE,
+    EVICTED_BY_CAPACITY,
+    FORGOTTEN,
+    KEYS,
+    NEWEST_TIME,
+    OLDEST,
+    RING_ROWS,
+    TOO_LATES,
+    EventArrays,
+)
+from fraudkit.stores.key_blocks import (
+    blocks_reserve,
+    blocks_size,
+    home_slot,
+    move_blocks,
+    move_keys,
+    put_place,
+    remove_place,
 )
 
 __all__ = [
     "ACCEPTED",
     "DUPLICATE",
-    "DUPLICATES",
-    "EVICTED_BY_AGE",
-    "EVICTED_BY_CAPACITY",
-    "HELD",
-    "KEYS",
-    "LATE",
-    "NEWEST_TIME",
     "NONE",
-    "OLDEST",
+    "NO_ROOM",
     "TOO_LATE",
-    "EventLog",
     "append_event",
-    "classify_event",
-    "find",
-    "move_entries",
-    "new_event_log",
-    "read_windows",
-    "record_status",
+    "find_event",
+    "forget_event",
+    "grown",
 ]
 
 NONE: Final = -1
 
-
-class EventLog(NamedTuple):
-    """The arrays of the store.
-
-    Attributes
-    ----------
-    rows : ndarray of int64, shape (capacity, n_columns)
-        Events as `fraudkit.features.window` describes them.
-    ids : ndarray of int64, shape (capacity,)
-        Event ids.
-    older, newer : ndarray of int32, shape (capacity, n_entities)
-        Places of the same key's neighbours in time, `NONE` at the ends.
-    newest_of_key, place_of_id : ndarray of int64, shape (n_slots, 2)
-        Tables: a key (0 is free) and a place.
-    state : ndarray of int64, shape (8,)
-        Place of the oldest arrival; events and keys held; newest event time; then counters:
-        duplicates, too late, let go by age, let go by capacity.
-    """
-
-    rows: NDArray[np.int64]
-    ids: NDArray[np.int64]
-    older: NDArray[np.int32]
-    newer: NDArray[np.int32]
-    newest_of_key: NDArray[np.int64]
-    place_of_id: NDArray[np.int64]
-    state: NDArray[np.int64]
-
-
-OLDEST: Final = 0
-HELD: Final = 1
-KEYS: Final = 2
-NEWEST_TIME: Final = 3
-DUPLICATES: Final = 4
-LATE: Final = 5
-EVICTED_BY_AGE: Final = 6
-EVICTED_BY_CAPACITY: Final = 7
-
 ACCEPTED: Final = 0
 DUPLICATE: Final = 1
 TOO_LATE: Final = 2
+NO_ROOM: Final = 3
+"""What `append_event` returns; the first three are `fraudkit.features.state.Appended`."""
 
 
-def new_event_log(capacity: int, n_columns: int, n_entities: int) -> EventLog:
-    """Return an empty log; untouched memory costs nothing until it is written."""
-    state = np.zeros(8, np.int64)
-    state[NEWEST_TIME] = -(2**62)
-    return EventLog(
-        np.zeros((capacity, n_columns), np.int64),
-        np.zeros(capacity, np.int64),
-        np.zeros((capacity, n_entities), np.int32),
-        np.zeros((capacity, n_entities), np.int32),
-        np.zeros((1024, 2), np.int64),
-        np.zeros((1024, 2), np.int64),
-        state,
-    )
+@compiled_part
+def find_event(log: EventArrays, event_id: int) -> int:
+    """Return the place of an event, or `NONE`."""
+    return log.ids[_id_slot(log, event_id)] - 1
 
 
-@compiled
-def find(table: NDArray[np.int64], key: int) -> int:
-    """Return the place that a table holds for a key, or `NONE`."""
-    slot = _slot(table, key)
-    return table[slot, 1] if table[slot, 0] == key else NONE
+@compiled_part
+def append_event(
+    log: EventArrays, event: NDArray[np.int64], allowed_lateness_ms: int, retention_ms: int
+) -> int:
+    """Take an event in if it is new and not too late.
 
+    First the earliest arrivals that are older than the retention are let go, and one more where
+    the ring is full.
 
-@compiled
-def read_windows(
-    log: EventLog,
-    keys: NDArray[np.int64],
-    time_ms: int,
-    amount: int,
-    max_events: int,
-    arrays: WindowArrays,
-    scratch: Scratch,
-    places: NDArray[np.int64],
-    out: NDArray[np.float64],
-) -> None:
-    """Write every window of a query.
-
-    Parameters
-    ----------
-    keys : ndarray of int64, shape (n_entities,)
-        The query's hashes.
-    places : ndarray of int64, shape (max_events,)
-        Working memory.
+    Returns
+    -------
+    int
+        `ACCEPTED`, `DUPLICATE`, `TOO_LATE`, or `NO_ROOM`: then nothing is changed.
     """
-    first_entity = log.rows.shape[1] - len(keys)
-    for entity in range(len(arrays.entities)):
-        column = arrays.entities[entity, 0] - first_entity
-        if keys[column] == NO_KEY:
-            for feature in range(arrays.entities[entity, 1], arrays.entities[entity, 2]):
-                out[arrays.features[feature, 4]] = np.nan
-            continue
-        widest_ms = arrays.features[arrays.entities[entity, 2] - 1, 0]
-        first = len(places)
-        place = find(log.newest_of_key, keys[column])
-        while place != NONE and first > 0:
-            age_ms = time_ms - log.rows[place, EVENT_TIME]
-            if age_ms > widest_ms:
-                break
-            if age_ms > 0:
-                first -= 1
-                places[first] = place
-            place = log.older[place, column]
-        window_values(
-            log.rows, places[first:], time_ms, amount, max_events, entity, arrays, scratch, out
-        )
-
-
-@compiled
-def classify_event(log: EventLog, event_id: int, time_ms: int, allowed_lateness_ms: int) -> int:
-    """Return `ACCEPTED`, `DUPLICATE` or `TOO_LATE`; changes nothing."""
-    if find(log.place_of_id, event_id) != NONE:
+    if find_event(log, event[EVENT_ID]) != NONE:
+        log.state[DUPLICATES] += 1
         return DUPLICATE
-    if time_ms < log.state[NEWEST_TIME] - allowed_lateness_ms:
+    if event[EVENT_TIME] < log.state[NEWEST_TIME] - allowed_lateness_ms:
+        log.state[TOO_LATES] += 1
         return TOO_LATE
+    if not _has_room(log):
+        return NO_ROOM
+    _make_room(log, max(event[EVENT_TIME], log.state[NEWEST_TIME]) - retention_ms)
+    place = (log.state[OLDEST] + log.state[RING_ROWS]) % len(log.rows)
+    log.rows[place] = event
+    log.ids[_id_slot(log, event[EVENT_ID])] = place + 1
+    log.state[RING_ROWS] += 1
+    log.state[NEWEST_TIME] = max(log.state[NEWEST_TIME], event[EVENT_TIME])
+    for column in log.indexed:
+        if event[column] != NO_KEY:
+            put_place(log, event[column], column, place)
     return ACCEPTED
 
 
 @compiled
-def append_event(
-    log: EventLog,
-    event_id: int,
-    time_ms: int,
-    amount: int,
-    keys: NDArray[np.int64],
-    allowed_lateness_ms: int,
-    retention_ms: int,
-) -> int:
-    """Link an event in if it is to be taken, and return what `classify_event` says of it.
-
-    First the earliest arrivals that are older than the retention are let go, and one more where
-    the ring is full. The tables must have room for the event and its keys.
-    """
-    found = classify_event(log, event_id, time_ms, allowed_lateness_ms)
-    if found == DUPLICATE:
-        log.state[DUPLICATES] += 1
-    elif found == TOO_LATE:
-        log.state[LATE] += 1
-    else:
-        _make_room(log, max(time_ms, log.state[NEWEST_TIME]) - retention_ms)
-        _take_in(log, event_id, time_ms, amount, keys)
-    return found
-
-
-@compiled
-def _make_room(log: EventLog, horizon_ms: int) -> None:
-    while log.state[HELD] > 0 and log.rows[log.state[OLDEST], EVENT_TIME] < horizon_ms:
-        _evict_oldest(log)
-        log.state[EVICTED_BY_AGE] += 1
-    if log.state[HELD] == len(log.ids):
-        _evict_oldest(log)
-        log.state[EVICTED_BY_CAPACITY] += 1
-
-
-@compiled
-def _take_in(
-    log: EventLog, event_id: int, time_ms: int, amount: int, keys: NDArray[np.int64]
-) -> None:
-    place = (log.state[OLDEST] + log.state[HELD]) % len(log.ids)
-    row = log.rows[place]
-    row[EVENT_TIME] = time_ms
-    row[AMOUNT] = amount
-    first_entity = len(row) - len(keys)
-    row[FIRST_STATUS:first_entity] = NEVER
-    row[first_entity:] = keys
-    log.ids[place] = event_id
-    for column in range(len(keys)):
-        log.older[place, column] = NONE
-        log.newer[place, column] = NONE
-        if keys[column] != NO_KEY:
-            _link(log, place, column, keys[column])
-    _put(log.place_of_id, event_id, place)
-    log.state[HELD] += 1
-    log.state[NEWEST_TIME] = max(log.state[NEWEST_TIME], time_ms)
-
-
-@compiled
-def _evict_oldest(log: EventLog) -> None:
-    place = log.state[OLDEST]
-    columns = log.older.shape[1]
-    first_entity = log.rows.shape[1] - columns
-    for column in range(columns):
-        key = log.rows[place, first_entity + column]
-        if key != NO_KEY:
-            _unlink(log, place, column, key)
-    _remove(log.place_of_id, log.ids[place])
-    log.state[OLDEST] = (place + 1) % len(log.ids)
-    log.state[HELD] -= 1
-
-
-@compiled
-def record_status(log: EventLog, event_id: int, column: int, known_at_ms: int) -> bool:
-    """Note the earliest time at which a status was known; returns whether the event is held."""
-    place = find(log.place_of_id, event_id)
+def forget_event(log: EventArrays, event_id: int) -> bool:
+    """Take an event out; returns whether it was there."""
+    place = find_event(log, event_id)
     if place == NONE:
         return False
-    log.rows[place, column] = min(log.rows[place, column], known_at_ms)
+    _take_out(log, place)
+    if place == (log.state[OLDEST] + log.state[RING_ROWS] - 1) % len(log.rows):
+        log.state[RING_ROWS] -= 1
+    else:
+        log.rows[place, EVENT_ID] = 0
+        log.state[FORGOTTEN] += 1
     return True
 
 
-@compiled
-def move_entries(source: NDArray[np.int64], target: NDArray[np.int64]) -> None:
-    """Put every entry of a table into an empty, larger one."""
-    for slot in range(len(source)):
-        if source[slot, 0] != 0:
-            _put(target, source[slot, 0], source[slot, 1])
+def grown(log: EventArrays) -> EventArrays:
+    """Return a log of the same events with room for one more event at least."""
+    events = int(log.state[RING_ROWS])
+    ids, keys = log.ids, log.keys
+    if not _has_free_ids(events, len(ids)):
+        ids = np.zeros(2 * len(ids), np.int32)
+        _move_ids(log, ids)
+    if not _has_free_keys(int(log.state[KEYS]), len(log.indexed), len(keys)):
+        keys = np.zeros((2 * len(keys), 3), np.int64)
+        move_keys(log.keys, keys)
+    log = log._replace(ids=ids, keys=keys)
+    if not _has_free_pool(log):
+        used = int(blocks_size(log.keys))
+        pool = np.zeros(2 * used + 2 * blocks_reserve(log), np.int32)
+        move_blocks(log, pool)
+        log = log._replace(pool=pool)
+    return log
 
 
-@compiled
-def _link(log: EventLog, place: int, column: int, key: int) -> None:
-    newer = NONE
-    older = find(log.newest_of_key, key)
-    if older == NONE:
-        log.state[KEYS] += 1
-    while older != NONE and _comes_after(log, older, place):
-        newer = older
-        older = log.older[older, column]
-    log.older[place, column] = older
-    log.newer[place, column] = newer
-    if older != NONE:
-        log.newer[older, column] = place
-    if newer != NONE:
-        log.older[newer, column] = place
+@compiled_part
+def _has_room(log: EventArrays) -> bool:
+    return (
+        _has_free_ids(log.state[RING_ROWS], len(log.ids))
+        and _has_free_keys(log.state[KEYS], len(log.indexed), len(log.keys))
+        and _has_free_pool(log)
+    )
+
+
+@compiled_part
+def _has_free_ids(events: int, n_slots: int) -> bool:
+    return 2 * (events + 1) <= n_slots
+
+
+@compiled_part
+def _has_free_keys(keys: int, n_indexed: int, n_slots: int) -> bool:
+    return 8 * (keys + n_indexed) <= 5 * n_slots
+
+
+@compiled_part
+def _has_free_pool(log: EventArrays) -> bool:
+    return len(log.pool) - log.state[BLOCKS_END] >= blocks_reserve(log)
+
+
+@compiled_part
+def _make_room(log: EventArrays, horizon_ms: int) -> None:
+    while log.state[RING_ROWS] > 0 and log.rows[log.state[OLDEST], EVENT_TIME] < horizon_ms:
+        log.state[EVICTED_BY_AGE] += _evict_oldest(log)
+    if log.state[RING_ROWS] == len(log.rows):
+        log.state[EVICTED_BY_CAPACITY] += _evict_oldest(log)
+
+
+@compiled_part
+def _evict_oldest(log: EventArrays) -> int:
+    """Let the earliest arrival go; returns 1, or 0 where it had been forgotten."""
+    place = log.state[OLDEST]
+    is_held = log.rows[place, EVENT_ID] != 0
+    if is_held:
+        _take_out(log, place)
     else:
-        _put(log.newest_of_key, key, place)
+        log.state[FORGOTTEN] -= 1
+    log.state[OLDEST] = (place + 1) % len(log.rows)
+    log.state[RING_ROWS] -= 1
+    return 1 if is_held else 0
 
 
-@compiled
-def _unlink(log: EventLog, place: int, column: int, key: int) -> None:
-    older = log.older[place, column]
-    newer = log.newer[place, column]
-    if older != NONE:
-        log.newer[older, column] = newer
-    if newer != NONE:
-        log.older[newer, column] = older
-    elif older != NONE:
-        _put(log.newest_of_key, key, older)
-    else:
-        _remove(log.newest_of_key, key)
-        log.state[KEYS] -= 1
+@compiled_part
+def _take_out(log: EventArrays, place: int) -> None:
+    """Remove an event's place from its keys' blocks and its id from the table."""
+    for column in log.indexed:
+        key = log.rows[place, column]
+        if key != NO_KEY:
+            remove_place(log, key, column, place)
+    _remove_id(log, log.rows[place, EVENT_ID])
 
 
-@compiled
-def _comes_after(log: EventLog, place: int, other: int) -> bool:
-    time_ms = log.rows[place, EVENT_TIME]
-    other_ms = log.rows[other, EVENT_TIME]
-    return time_ms > other_ms or (time_ms == other_ms and log.ids[place] > log.ids[other])
-
-
-@compiled
-def _slot(table: NDArray[np.int64], key: int) -> int:
-    """Return the slot of a key, or the free slot where it would go."""
-    mask = len(table) - 1
-    slot = (key ^ (key >> 32)) & mask
-    while table[slot, 0] != 0 and table[slot, 0] != key:
+@compiled_part
+def _id_slot(log: EventArrays, event_id: int) -> int:
+    """Return the slot of an event id, or the free slot where it would go."""
+    mask = len(log.ids) - 1
+    slot = home_slot(event_id, 0, mask)
+    while log.ids[slot] != 0 and log.rows[log.ids[slot] - 1, EVENT_ID] != event_id:
         slot = (slot + 1) & mask
     return slot
 
 
-@compiled
-def _put(table: NDArray[np.int64], key: int, place: int) -> None:
-    slot = _slot(table, key)
-    table[slot, 0] = key
-    table[slot, 1] = place
-
-
-@compiled
-def _remove(table: NDArray[np.int64], key: int) -> None:
-    mask = len(table) - 1
-    free = _slot(table, key)
-    if table[free, 0] != key:
-        return
-    slot = free
-    while True:
-        slot = (slot + 1) & mask
-        moved = table[slot, 0]
-        if moved == 0:
-            break
-        home = (moved ^ (moved >> 32)) & mask
+@compiled_part
+def _remove_id(log: EventArrays, event_id: int) -> None:
+    mask = len(log.ids) - 1
+    free = _id_slot(log, event_id)
+    slot = (free + 1) & mask
+    while log.ids[slot] != 0:
+        home = home_slot(log.rows[log.ids[slot] - 1, EVENT_ID], 0, mask)
         if (slot - home) & mask >= (slot - free) & mask:
-            table[free, 0] = moved
-            table[free, 1] = table[slot, 1]
+            log.ids[free] = log.ids[slot]
             free = slot
-    table[free, 0] = 0
+        slot = (slot + 1) & mask
+    log.ids[free] = 0
+
+
+@compiled
+def _move_ids(log: EventArrays, ids: NDArray[np.int32]) -> None:
+    """Put every event id into an empty, larger table."""
+    mask = len(ids) - 1
+    for held in log.ids:
+        if held != 0:
+            slot = home_slot(log.rows[held - 1, EVENT_ID], 0, mask)
+            while ids[slot] != 0:
+                slot = (slot + 1) & mask
+            ids[slot] = held

@@ -7,22 +7,34 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
+from fraudkit.compiled import compiled
 from fraudkit.domain.outcome import Status
 from fraudkit.errors import InputError
-from fraudkit.features.state import Appended, Event, StoreCounters, WindowPlan
-from fraudkit.features.window import EVENT_TIME, FIRST_STATUS, new_scratch
-from fraudkit.stores import event_log
+from fraudkit.features.plan import WindowPlan
+from fraudkit.features.state import ALLOWED_LATENESS_MS, Appended, StoreCounters
+from fraudkit.features.window import (
+    start_search,
+    take_visible,
+    unknown_values,
+    window_values,
+)
+from fraudkit.features.window_arrays import NO_KEY, Scratch, WindowArrays, new_scratch
+from fraudkit.stores import event_arrays, event_log
+from fraudkit.stores.event_arrays import EventArrays
+from fraudkit.stores.event_log import NO_ROOM
+from fraudkit.stores.key_blocks import find_places
 
-__all__ = ["DAY_MS", "MemoryStore"]
+__all__ = ["CAPACITY_MAX", "MemoryStore"]
 
-DAY_MS: Final = 86_400_000
+CAPACITY_MAX: Final = 100_000_000
+"""Places of events are 32-bit integers."""
 
 
 class MemoryStore:
     """Past events in one process's memory.
 
     A window's value depends on the events held and the query alone. Events older than the
-    widest window plus the allowed lateness are let go as newer ones come, which changes no
+    plan's retention plus the allowed lateness are let go as newer ones come, which changes no
     value; beyond ``capacity_events`` the earliest arrivals are let go, which may, and is
     counted.
 
@@ -31,8 +43,8 @@ class MemoryStore:
     plan : WindowPlan
         The windows that will be read.
     capacity_events : int
-        The most events held. Memory is about ``8 * (3 + columns + entities)`` bytes an event
-        plus the tables, and is taken as it is used.
+        The most events held. Memory is taken as it is used: ``8 * plan.n_columns`` bytes an
+        event, about 6 for each of its keys, 8 to 16 for its id, and about 50 a different key.
     allowed_lateness_ms : int
         How much older than the newest event an event may be and still be taken in.
     pending_outcomes_max : int
@@ -40,10 +52,10 @@ class MemoryStore:
 
     Notes
     -----
-    Not thread-safe by itself; `fraudkit.Engine` serialises its use. `read` is O(events of the
-    entities in the widest window), at most ``max_events`` each; `append` is O(entities) for an
-    event in order. A late event or query walks past the key's newer events first: on a hot key
-    that costs what they are many, and ``allowed_lateness_ms`` is the bound.
+    Not thread-safe by itself; `fraudkit.Engine` serialises its use. `read` looks at the newest
+    ``max_events`` events of each entity at most, however many it has and however late the query;
+    `append` costs the same for each event that comes in order. A late event of a key moves the
+    key's newer places by one.
     """
 
     def __init__(
@@ -51,28 +63,25 @@ class MemoryStore:
         plan: WindowPlan,
         *,
         capacity_events: int = 1_000_000,
-        allowed_lateness_ms: int = DAY_MS,
+        allowed_lateness_ms: int = ALLOWED_LATENESS_MS,
         pending_outcomes_max: int = 100_000,
     ) -> None:
-        if capacity_events < 1 or pending_outcomes_max < 1 or allowed_lateness_ms < 0:
+        if not 1 <= capacity_events <= CAPACITY_MAX:
+            raise InputError(f"capacity_events must be 1 to {CAPACITY_MAX}, got {capacity_events}")
+        if pending_outcomes_max < 1 or allowed_lateness_ms < 0:
             raise InputError(
-                "capacity_events and pending_outcomes_max must be at least 1 and "
-                f"allowed_lateness_ms at least 0, got {capacity_events}, {pending_outcomes_max} "
-                f"and {allowed_lateness_ms}"
+                "pending_outcomes_max must be at least 1 and allowed_lateness_ms at least 0, "
+                f"got {pending_outcomes_max} and {allowed_lateness_ms}"
             )
         self._plan = plan
-        self._log = event_log.new_event_log(
-            capacity_events, plan.n_columns, len(plan.entity_places)
+        self._log = event_arrays.new_event_arrays(
+            capacity_events, plan.n_columns, np.ascontiguousarray(plan.arrays.entities[:, 0])
         )
         self._allowed_lateness_ms = allowed_lateness_ms
-        self._retention_ms = plan.window_ms_max + allowed_lateness_ms
+        self._retention_ms = plan.retention_ms + allowed_lateness_ms
         self._pending_max = pending_outcomes_max
-        self._pending: dict[int, list[tuple[Status, int]]] = {}
-        self._status_column = {
-            status: FIRST_STATUS + index for index, status in enumerate(plan.statuses)
-        }
+        self._pending: dict[int, list[tuple[int, int]]] = {}
         self._scratch = new_scratch(plan.arrays, plan.max_events)
-        self._places = np.zeros(plan.max_events, np.int64)
         self._n_pending = 0
         self._n_dropped = 0
 
@@ -81,92 +90,211 @@ class MemoryStore:
         """What it holds, and what it let go."""
         state = self._log.state.tolist()
         return StoreCounters(
-            events=state[event_log.HELD],
-            keys=state[event_log.KEYS],
-            duplicates=state[event_log.DUPLICATES],
-            too_late=state[event_log.LATE],
-            evicted_by_age=state[event_log.EVICTED_BY_AGE],
-            evicted_by_capacity=state[event_log.EVICTED_BY_CAPACITY],
+            events=state[event_arrays.RING_ROWS] - state[event_arrays.FORGOTTEN],
+            keys=state[event_arrays.KEYS],
+            duplicates=state[event_arrays.DUPLICATES],
+            too_late=state[event_arrays.TOO_LATES],
+            evicted_by_age=state[event_arrays.EVICTED_BY_AGE],
+            evicted_by_capacity=state[event_arrays.EVICTED_BY_CAPACITY],
             outcomes_pending=self._n_pending,
             outcomes_dropped=self._n_dropped,
         )
 
-    def read(
-        self, keys: NDArray[np.int64], time_ms: int, amount: int, out: NDArray[np.float64]
-    ) -> None:
+    @property
+    def outlives_process(self) -> bool:
+        """Nothing in memory does."""
+        return False
+
+    @property
+    def bytes_held(self) -> int:
+        """The bytes of all arrays, those of the ring as far as it was filled."""
+        log = self._log
+        ring = int(log.state[event_arrays.RING_ROWS]) * log.rows.shape[1] * 8
+        return ring + int(log.keys.nbytes + log.pool.nbytes + log.ids.nbytes)
+
+    def read(self, query: NDArray[np.int64], out: NDArray[np.float64]) -> None:
         """Write the value of every window for a query; see `StateStore.read`."""
-        plan = self._plan
-        event_log.read_windows(
-            self._log,
-            keys,
-            time_ms,
-            amount,
-            plan.max_events,
-            plan.arrays,
-            self._scratch,
-            self._places,
-            out,
-        )
+        _read(*self._log, query, *self._plan.arrays, *self._scratch, self._plan.max_events, out)
 
-    def event_time_of(self, event_id: int) -> int | None:
-        """Return the event time of an event that is held, or ``None``; changes nothing."""
-        place = event_log.find(self._log.place_of_id, event_id)
-        return int(self._log.rows[place, EVENT_TIME]) if place >= 0 else None
-
-    def classify(self, event: Event) -> Appended:
-        """Return what `append` would do with the event now; changes nothing."""
-        return Appended(
-            event_log.classify_event(
-                self._log, event.event_id, event.event_time_ms, self._allowed_lateness_ms
-            )
-        )
-
-    def append(self, event: Event) -> Appended:
+    def append(self, event: NDArray[np.int64]) -> Appended:
         """Take an event in, once."""
-        self._widen_tables()
-        appended = Appended(
-            event_log.append_event(
-                self._log,
-                event.event_id,
-                event.event_time_ms,
-                event.amount,
-                event.keys,
-                self._allowed_lateness_ms,
-                self._retention_ms,
-            )
-        )
-        if self._pending and appended is Appended.ACCEPTED:
-            for status, known_at_ms in self._pending.pop(event.event_id, ()):
-                self._n_pending -= 1
-                self.record(event.event_id, status, known_at_ms)
-        return appended
+        found = NO_ROOM
+        while found == NO_ROOM:
+            found = _append(*self._log, event, self._allowed_lateness_ms, self._retention_ms)
+            if found == NO_ROOM:
+                self._log = event_log.grown(self._log)
+        if self._pending and found == event_log.ACCEPTED:
+            self._settle(int(event[0]))
+        return Appended(found)
+
+    def exchange(self, event: NDArray[np.int64], out: NDArray[np.float64]) -> Appended:
+        """Read for an event, then append it."""
+        self.read(event, out)
+        return self.append(event)
 
     def record(self, event_id: int, status: Status, known_at_ms: int) -> bool:
         """Note what became of an event; see `StateStore.record`."""
-        column = self._status_column.get(status)
+        column = self._plan.status_column(status)
         if column is None:
-            return bool(event_log.find(self._log.place_of_id, event_id) >= 0)
-        if event_log.record_status(self._log, event_id, column, known_at_ms):
+            return bool(_find(*self._log, event_id) >= 0)
+        if _record(*self._log, event_id, column, known_at_ms):
             return True
         if self._n_pending >= self._pending_max:
             oldest = next(iter(self._pending))
             lost = len(self._pending.pop(oldest))
             self._n_pending -= lost
             self._n_dropped += lost
-        self._pending.setdefault(event_id, []).append((status, known_at_ms))
+        self._pending.setdefault(event_id, []).append((column, known_at_ms))
         self._n_pending += 1
         return False
 
-    def _widen_tables(self) -> None:
-        """Keep both tables at most half full, whatever the next event brings."""
-        log, state = self._log, self._log.state
-        if 2 * (state[event_log.KEYS] + len(self._plan.entity_places)) > len(log.newest_of_key):
-            self._log = self._log._replace(newest_of_key=_wider(log.newest_of_key))
-        if 2 * (state[event_log.HELD] + 1) > len(log.place_of_id):
-            self._log = self._log._replace(place_of_id=_wider(log.place_of_id))
+    def forget(self, event_id: int) -> bool:
+        """Take an event out again; see `StateStore.forget`."""
+        self._n_pending -= len(self._pending.pop(event_id, ()))
+        return bool(_forget(*self._log, event_id))
+
+    def load(self, events: NDArray[np.int64]) -> None:
+        """Append many events in the order of their rows; see `StateStore.load`.
+
+        While outcomes wait for their events, one by one.
+        """
+        if self._pending:
+            for event in events:
+                self.append(event)
+            return
+        done = 0
+        while True:
+            done += _append_many(
+                *self._log, events[done:], self._allowed_lateness_ms, self._retention_ms
+            )
+            if done == len(events):
+                break
+            self._log = event_log.grown(self._log)
+
+    def close(self) -> None:
+        """Do nothing: there is nothing to let go of."""
+
+    def _settle(self, event_id: int) -> None:
+        """Note the outcomes that waited for an event."""
+        for column, known_at_ms in self._pending.pop(event_id, ()):
+            self._n_pending -= 1
+            _record(*self._log, event_id, column, known_at_ms)
 
 
-def _wider(table: NDArray[np.int64]) -> NDArray[np.int64]:
-    wider = np.zeros((2 * len(table), 2), np.int64)
-    event_log.move_entries(table, wider)
-    return wider
+# The arrays go in one by one: Numba takes a tuple of arrays apart far more slowly.
+
+
+@compiled
+def _read(
+    rows: NDArray[np.int64],
+    indexed: NDArray[np.int64],
+    keys: NDArray[np.int64],
+    pool: NDArray[np.int32],
+    ids: NDArray[np.int32],
+    state: NDArray[np.int64],
+    query: NDArray[np.int64],
+    entities: NDArray[np.int64],
+    needed: NDArray[np.int64],
+    windows: NDArray[np.int64],
+    lanes: NDArray[np.int64],
+    features: NDArray[np.int64],
+    held: NDArray[np.int64],
+    ends: NDArray[np.int64],
+    seen: NDArray[np.int64],
+    max_events: int,
+    out: NDArray[np.float64],
+) -> None:
+    log = EventArrays(rows, indexed, keys, pool, ids, state)
+    arrays = WindowArrays(entities, needed, windows, lanes, features)
+    scratch = Scratch(held, ends, seen)
+    for entity in range(len(entities)):
+        column = entities[entity, 0]
+        if query[column] == NO_KEY:
+            unknown_values(entity, arrays, out)
+            continue
+        places = find_places(log, query[column], column)
+        count = take_visible(rows, places, query, entity, max_events, arrays, held)
+        start_search(scratch, 0)
+        window_values(held, 0, count, query, entity, arrays, scratch, out)
+
+
+@compiled
+def _append(
+    rows: NDArray[np.int64],
+    indexed: NDArray[np.int64],
+    keys: NDArray[np.int64],
+    pool: NDArray[np.int32],
+    ids: NDArray[np.int32],
+    state: NDArray[np.int64],
+    event: NDArray[np.int64],
+    allowed_lateness_ms: int,
+    retention_ms: int,
+) -> int:
+    log = EventArrays(rows, indexed, keys, pool, ids, state)
+    return event_log.append_event(log, event, allowed_lateness_ms, retention_ms)
+
+
+@compiled
+def _append_many(
+    rows: NDArray[np.int64],
+    indexed: NDArray[np.int64],
+    keys: NDArray[np.int64],
+    pool: NDArray[np.int32],
+    ids: NDArray[np.int32],
+    state: NDArray[np.int64],
+    events: NDArray[np.int64],
+    allowed_lateness_ms: int,
+    retention_ms: int,
+) -> int:
+    """Append until there is no room; returns how many events were dealt with."""
+    log = EventArrays(rows, indexed, keys, pool, ids, state)
+    for index in range(len(events)):
+        found = event_log.append_event(log, events[index], allowed_lateness_ms, retention_ms)
+        if found == NO_ROOM:
+            return index
+    return len(events)
+
+
+@compiled
+def _find(
+    rows: NDArray[np.int64],
+    indexed: NDArray[np.int64],
+    keys: NDArray[np.int64],
+    pool: NDArray[np.int32],
+    ids: NDArray[np.int32],
+    state: NDArray[np.int64],
+    event_id: int,
+) -> int:
+    return event_log.find_event(EventArrays(rows, indexed, keys, pool, ids, state), event_id)
+
+
+@compiled
+def _record(
+    rows: NDArray[np.int64],
+    indexed: NDArray[np.int64],
+    keys: NDArray[np.int64],
+    pool: NDArray[np.int32],
+    ids: NDArray[np.int32],
+    state: NDArray[np.int64],
+    event_id: int,
+    column: int,
+    known_at_ms: int,
+) -> bool:
+    place = event_log.find_event(EventArrays(rows, indexed, keys, pool, ids, state), event_id)
+    if place < 0:
+        return False
+    rows[place, column] = min(rows[place, column], known_at_ms)
+    return True
+
+
+@compiled
+def _forget(
+    rows: NDArray[np.int64],
+    indexed: NDArray[np.int64],
+    keys: NDArray[np.int64],
+    pool: NDArray[np.int32],
+    ids: NDArray[np.int32],
+    state: NDArray[np.int64],
+    event_id: int,
+) -> bool:
+    return event_log.forget_event(EventArrays(rows, indexed, keys, pool, ids, state), event_id)

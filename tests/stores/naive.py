@@ -3,149 +3,102 @@
 from __future__ import annotations
 
 import math
-from typing import NamedTuple
+from collections.abc import Callable, Sequence
+from typing import Final, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
 
 from fraudkit.domain.outcome import Status
-from fraudkit.features.spec import Aggregation, Entity, FeatureSet
-from fraudkit.features.state import Appended, Event, StoreCounters
-from fraudkit.features.window import NO_AMOUNT, NO_KEY
+from fraudkit.features.plan import WindowPlan, window_plan
+from fraudkit.features.spec import Aggregation, FeatureSet
+from fraudkit.features.state import ALLOWED_LATENESS_MS, Appended, StoreCounters
+from fraudkit.features.window_arrays import (
+    AMOUNT,
+    AVAILABLE_AT,
+    EVENT_ID,
+    EVENT_TIME,
+    NO_AMOUNT,
+    NO_KEY,
+)
 
-__all__ = ["HOUR_MS", "MINUTE_MS", "NaiveStore", "window_features"]
+__all__ = ["NaiveStore", "Past"]
 
-MINUTE_MS = 60_000
-HOUR_MS = 60 * MINUTE_MS
-_ENTITIES = ("card", "email")
-
-
-def window_features(max_events: int) -> FeatureSet:
-    """Return windows of two entities, two widths and three conditions."""
-    return FeatureSet(
-        [
-            Entity(name="card", inputs=("payment.card.fingerprint",)),
-            Entity(name="email", inputs=("email.address",)),
-        ],
-        [
-            Aggregation(
-                name=f"{entity}_{operation}_{window_ms}_{where}",
-                entity=entity,
-                operation=operation,
-                window_ms=window_ms,
-                where=where,
-                of="email" if operation == "distinct" else None,
-                unit="",
-                meaning="",
-                reason_code="X",
-            )
-            for entity in _ENTITIES
-            for operation in ("count", "sum", "distinct", "share", "seconds_since_last")
-            for window_ms in (MINUTE_MS, HOUR_MS)
-            for where in ("attempted", "fraud", "declined_soft")
-        ],
-        max_events=max_events,
-    )
+FORGOTTEN: Final = 0
 
 
 class Past(NamedTuple):
-    """An event that is held, and since when what is known of it."""
+    """An event row, taken apart; a query is one too."""
 
-    event: Event
+    event_id: int
+    event_time_ms: int
+    available_at_ms: int
+    amount: int | None
     known_at_ms: dict[Status, int]
+    hashes: dict[str, int]
 
-    def became(self, status: Status | None, time_ms: int) -> bool:
-        return status is None or self.known_at_ms.get(status, math.inf) < time_ms
+    def became(self, status: Status | None, as_of_ms: int) -> bool:
+        return status is None or self.known_at_ms[status] < as_of_ms
+
+
+def past_of(row: NDArray[np.int64], plan: WindowPlan) -> Past:
+    values = row.tolist()
+    return Past(
+        event_id=values[EVENT_ID],
+        event_time_ms=values[EVENT_TIME],
+        available_at_ms=values[AVAILABLE_AT],
+        amount=None if values[AMOUNT] == NO_AMOUNT else values[AMOUNT],
+        known_at_ms={status: values[plan.status_column(status)] for status in plan.statuses},
+        hashes=dict(zip(plan.hashed, values[plan.first_hash :], strict=True)),
+    )
 
 
 class NaiveStore:
-    """Events in a list, in the order in which they came."""
+    """Events in a list, in the order in which they came.
+
+    What is forgotten keeps its place, empty, until it is the oldest or the newest.
+    """
+
+    outlives_process = False
 
     def __init__(
-        self, features: FeatureSet, *, capacity: int, lateness_ms: int, pending_max: int
+        self,
+        features: FeatureSet,
+        plan: WindowPlan | None = None,
+        *,
+        capacity_events: int = 1_000_000,
+        allowed_lateness_ms: int = ALLOWED_LATENESS_MS,
+        pending_outcomes_max: int = 100_000,
     ) -> None:
         self.features = features
-        self.capacity = capacity
-        self.lateness_ms = lateness_ms
-        self.pending_max = pending_max
-        self.held: list[Past] = []
+        self.plan = plan or window_plan(features)
+        self.capacity = capacity_events
+        self.lateness_ms = allowed_lateness_ms
+        self.pending_max = pending_outcomes_max
+        self.places: list[Past] = []
         self.newest_ms = -math.inf
         self.waiting: dict[int, list[tuple[Status, int]]] = {}
         self.duplicates = self.too_late = self.by_age = self.by_capacity = self.dropped = 0
 
-    def classify(self, event: Event) -> Appended:
-        if any(past.event.event_id == event.event_id for past in self.held):
-            return Appended.DUPLICATE
-        is_late = event.event_time_ms < self.newest_ms - self.lateness_ms
-        return Appended.TOO_LATE if is_late else Appended.ACCEPTED
+    @property
+    def held(self) -> list[Past]:
+        return [past for past in self.places if past.event_id != FORGOTTEN]
 
-    def append(self, event: Event) -> Appended:
-        found = self.classify(event)
-        self.duplicates += found is Appended.DUPLICATE
-        self.too_late += found is Appended.TOO_LATE
-        if found is Appended.ACCEPTED:
-            self.newest_ms = max(self.newest_ms, event.event_time_ms)
-            self._let_go()
-            self.held.append(Past(event, {}))
-            for status, known_at_ms in self.waiting.pop(event.event_id, []):
-                self.record(event.event_id, status, known_at_ms)
-        return found
-
-    def _let_go(self) -> None:
-        oldest_ms = self.newest_ms - self.features.window_ms_max - self.lateness_ms
-        while self.held and self.held[0].event.event_time_ms < oldest_ms:
-            del self.held[0]
-            self.by_age += 1
-        if len(self.held) == self.capacity:
-            del self.held[0]
-            self.by_capacity += 1
-
-    def record(self, event_id: int, status: Status, known_at_ms: int) -> bool:
-        for past in self.held:
-            if past.event.event_id == event_id:
-                known = past.known_at_ms
-                known[status] = min(known_at_ms, known.get(status, known_at_ms))
-                return True
-        if status in self.features.statuses:
-            if sum(map(len, self.waiting.values())) >= self.pending_max:
-                self.dropped += len(self.waiting.pop(next(iter(self.waiting))))
-            self.waiting.setdefault(event_id, []).append((status, known_at_ms))
-        return False
-
-    def row(self, keys: list[int], time_ms: int) -> list[float]:
-        return [
-            self._value(feature, keys[_ENTITIES.index(feature.entity)], time_ms)
-            for feature in self.features.aggregations
-        ]
-
-    def _value(self, feature: Aggregation, key: int, time_ms: int) -> float:
-        if key == NO_KEY:
-            return math.nan
-        place = _ENTITIES.index(feature.entity)
-        past = [
-            past
-            for past in self.held
-            if past.event.keys[place] == key and past.event.event_time_ms < time_ms
-        ]
-        past.sort(key=lambda past: (past.event.event_time_ms, past.event.event_id))
-        from_ms = time_ms - feature.window_ms
-        seen = [
-            past
-            for past in past[-self.features.max_events :]
-            if past.event.event_time_ms >= from_ms
-        ]
-        return _OPERATIONS[feature.operation](
-            seen, [past for past in seen if past.became(feature.status, time_ms)], time_ms
-        )
+    def find(self, event_id: int) -> Past | None:
+        return next((past for past in self.held if past.event_id == event_id), None)
 
     @property
     def counters(self) -> StoreCounters:
-        keys = {
-            (place, key)
-            for past in self.held
-            for place, key in enumerate(past.event.keys.tolist())
-            if key != NO_KEY
-        }
         return StoreCounters(
             events=len(self.held),
-            keys=len(keys),
+            keys=len(
+                {
+                    (entity, past.hashes[entity])
+                    for past in self.held
+                    for entity in self.plan.indexed
+                    if past.hashes[entity] != NO_KEY
+                }
+            ),
             duplicates=self.duplicates,
             too_late=self.too_late,
             evicted_by_age=self.by_age,
@@ -154,23 +107,167 @@ class NaiveStore:
             outcomes_dropped=self.dropped,
         )
 
+    def read(self, query: NDArray[np.int64], out: NDArray[np.float64]) -> None:
+        asked = past_of(query, self.plan)
+        visible = {entity: self.visible(entity, asked) for entity in self.plan.indexed}
+        for column, feature in enumerate(self.features.aggregations, self.plan.first_out):
+            out[column] = self.value(feature, visible[feature.entity], asked)
 
-def _sum(_all: list[Past], seen: list[Past], _time_ms: int) -> float:
-    return float(sum(past.event.amount for past in seen if past.event.amount != NO_AMOUNT))
+    def visible(self, entity: str, query: Past) -> list[Past]:
+        """Return the events that a query may see, newest first."""
+        visible = [
+            past
+            for past in self.held
+            if past.hashes[entity] == query.hashes[entity] != NO_KEY
+            and past.event_time_ms < query.event_time_ms
+            and past.available_at_ms < query.available_at_ms
+            and past.event_id != query.event_id
+        ]
+        visible.sort(key=lambda past: (past.event_time_ms, past.event_id), reverse=True)
+        return visible[: self.features.max_events]
+
+    def value(self, feature: Aggregation, visible: Sequence[Past], query: Past) -> float:
+        if query.hashes[feature.entity] == NO_KEY:
+            return math.nan
+        from_ms = query.event_time_ms - self.features.width_ms(feature)
+        inside = [past for past in visible if past.event_time_ms >= from_ms]
+        seen = [past for past in inside if past.became(feature.status, query.available_at_ms)]
+        if feature.operation == "share":
+            return len(seen) / len(inside) if inside else math.nan
+        return float(_OPERATIONS[feature.operation](seen, query, feature.of))
+
+    def append(self, event: NDArray[np.int64]) -> Appended:
+        past = past_of(event, self.plan)
+        if self.find(past.event_id) is not None:
+            self.duplicates += 1
+            return Appended.DUPLICATE
+        if past.event_time_ms < self.newest_ms - self.lateness_ms:
+            self.too_late += 1
+            return Appended.TOO_LATE
+        self.newest_ms = max(self.newest_ms, past.event_time_ms)
+        self.let_go()
+        self.places.append(past)
+        for status, known_at_ms in self.waiting.pop(past.event_id, []):
+            self.record(past.event_id, status, known_at_ms)
+        return Appended.ACCEPTED
+
+    def let_go(self) -> None:
+        oldest_ms = self.newest_ms - self.lateness_ms - self.features.retention_ms
+        while self.places and self.places[0].event_time_ms < oldest_ms:
+            self.by_age += self.places.pop(0).event_id != FORGOTTEN
+        if len(self.places) == self.capacity:
+            self.by_capacity += self.places.pop(0).event_id != FORGOTTEN
+
+    def exchange(self, event: NDArray[np.int64], out: NDArray[np.float64]) -> Appended:
+        self.read(event, out)
+        return self.append(event)
+
+    def record(self, event_id: int, status: Status, known_at_ms: int) -> bool:
+        past = self.find(event_id)
+        if status not in self.plan.statuses:
+            return past is not None
+        if past is not None:
+            past.known_at_ms[status] = min(past.known_at_ms[status], known_at_ms)
+            return True
+        if sum(map(len, self.waiting.values())) >= self.pending_max:
+            self.dropped += len(self.waiting.pop(next(iter(self.waiting))))
+        self.waiting.setdefault(event_id, []).append((status, known_at_ms))
+        return False
+
+    def forget(self, event_id: int) -> bool:
+        self.waiting.pop(event_id, None)
+        past = self.find(event_id)
+        if past is None:
+            return False
+        place = self.places.index(past)
+        if place == len(self.places) - 1:
+            self.places.pop()
+        else:
+            self.places[place] = past._replace(event_id=FORGOTTEN)
+        return True
+
+    def load(self, events: NDArray[np.int64]) -> None:
+        for event in events:
+            self.append(event)
+
+    def close(self) -> None:
+        """Do nothing: there is nothing to let go of."""
 
 
-def _distinct(_all: list[Past], seen: list[Past], _time_ms: int) -> float:
-    return float(len({int(past.event.keys[1]) for past in seen} - {NO_KEY}))
+Values = Callable[[Sequence[Past], Past, str | None], float]
+"""The events that count, newest first; the query; the entity or field that is looked at."""
 
 
-def _since_last(_all: list[Past], seen: list[Past], time_ms: int) -> float:
-    return (time_ms - seen[-1].event.event_time_ms) / 1000 if seen else math.nan
+def amounts(seen: Sequence[Past]) -> list[int]:
+    return [past.amount for past in seen if past.amount is not None]
 
 
-_OPERATIONS = {
-    "count": lambda _all, seen, _time_ms: float(len(seen)),
-    "sum": _sum,
-    "distinct": _distinct,
-    "share": lambda every, seen, _time_ms: len(seen) / len(every) if every else math.nan,
-    "seconds_since_last": _since_last,
+def mean(seen: Sequence[Past]) -> float:
+    known = amounts(seen)
+    return float(sum(known)) / len(known) if known else math.nan
+
+
+def standard_deviation(seen: Sequence[Past], _query: Past, _of: str | None) -> float:
+    known, usual = amounts(seen), mean(seen)
+    squares = 0.0
+    for amount in known:
+        squares += (amount - usual) * (amount - usual)
+    return math.sqrt(squares / len(known)) if known else math.nan
+
+
+def distinct(seen: Sequence[Past], _query: Past, of: str | None) -> float:
+    return len({past.hashes[str(of)] for past in seen} - {NO_KEY})
+
+
+def seconds_since(past: Sequence[Past], query: Past) -> float:
+    return (query.event_time_ms - past[0].event_time_ms) / 1000 if past else math.nan
+
+
+def amount_over_mean(seen: Sequence[Past], query: Past, _of: str | None) -> float:
+    usual = mean(seen)
+    return query.amount / usual if query.amount is not None and usual > 0 else math.nan
+
+
+def amount_over_max(seen: Sequence[Past], query: Past, _of: str | None) -> float:
+    most = max(amounts(seen), default=0)
+    return query.amount / most if query.amount is not None and most > 0 else math.nan
+
+
+def count_same_amount(seen: Sequence[Past], query: Past, _of: str | None) -> float:
+    if query.amount is None:
+        return math.nan
+    return sum(past.amount == query.amount for past in seen)
+
+
+def same(seen: Sequence[Past], query: Past, of: str | None) -> list[Past] | None:
+    own = query.hashes[str(of)]
+    return None if own == NO_KEY else [past for past in seen if past.hashes[str(of)] == own]
+
+
+def count_same(seen: Sequence[Past], query: Past, of: str | None) -> float:
+    found = same(seen, query, of)
+    return math.nan if found is None else len(found)
+
+
+def is_new(seen: Sequence[Past], query: Past, of: str | None) -> float:
+    found = same(seen, query, of)
+    return math.nan if found is None else not found
+
+
+_OPERATIONS: Final[dict[str, Values]] = {
+    "count": lambda seen, _query, _of: len(seen),
+    "sum": lambda seen, _query, _of: sum(amounts(seen)),
+    "mean": lambda seen, _query, _of: mean(seen),
+    "min": lambda seen, _query, _of: min(amounts(seen), default=math.nan),
+    "max": lambda seen, _query, _of: max(amounts(seen), default=math.nan),
+    "std": standard_deviation,
+    "distinct": distinct,
+    "seconds_since_last": lambda seen, query, _of: seconds_since(seen, query),
+    "seconds_since_first": lambda seen, query, _of: seconds_since(seen[::-1], query),
+    "amount_over_mean": amount_over_mean,
+    "amount_over_max": amount_over_max,
+    "count_same_amount": count_same_amount,
+    "count_same": count_same,
+    "is_new": is_new,
+    "seconds_since_same": lambda seen, query, of: seconds_since(same(seen, query, of) or [], query),
 }

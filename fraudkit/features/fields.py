@@ -1,8 +1,8 @@
-"""Vocabulary paths: how to read one from a transaction.
+"""Paths: how to read one from a transaction.
 
-Besides the fields themselves four derived paths can be read: ``event_time_ms``,
-``utc_offset_minutes``, ``order.item_count``, ``X_ms`` for any time ``X``; and, given by the
-caller, `REFERENCE_AMOUNT`.
+Besides the fields themselves these can be read: ``event_time_ms``, ``utc_offset_minutes``,
+``X_ms`` for any time ``X``; the numbers of `fraudkit.domain.basket.BASKET_PATHS`; what
+`fraudkit.features.derived` makes of them; and, given by the caller, `REFERENCE_AMOUNT`.
 """
 
 from __future__ import annotations
@@ -10,12 +10,15 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from datetime import datetime
 from operator import attrgetter, itemgetter
-from typing import Final, TypeGuard, get_args, get_origin, get_type_hints
+from typing import Any, Final, TypeGuard, get_args, get_origin, get_type_hints
 
 from msgspec import Struct
 
+from fraudkit.domain.basket import BASKET_PATHS, basket_of
 from fraudkit.domain.transaction import Transaction, epoch_ms
 from fraudkit.errors import FeatureError
+from fraudkit.features.derived import DERIVED_PATHS, DerivedField, derived_fields
+from fraudkit.features.enrichment import NO_SOURCES, Enrichment
 from fraudkit.features.spec import Value
 
 __all__ = ["REFERENCE_AMOUNT", "arguments_of", "field_reader", "fields_reader", "last_part"]
@@ -38,22 +41,24 @@ def last_part(path: str) -> str:
     return path.rpartition(".")[2]
 
 
-def field_reader(path: str) -> Callable[[Transaction], Value]:
+def field_reader(path: str, enrichment: Enrichment = NO_SOURCES) -> Callable[[Transaction], Value]:
     """Return the function that reads a path from a transaction; absent is ``None``.
 
     Raises
     ------
     FeatureError
-        If the vocabulary has no such path.
+        If there is no such path.
     """
+    if path in DERIVED_PATHS:
+        read = fields_reader([path], enrichment)
+        return lambda transaction: read(transaction, None)[0]
     first, _, rest = path.partition(".")
     if first in _DICTIONARIES and rest:
         return _entry_reader(first, rest)
-    if path == "order.item_count":
-        return _item_count
-    if path in _PROPERTIES:
-        return attrgetter(path)
-    if _is_field(path):
+    if path in BASKET_PATHS:
+        place = BASKET_PATHS.index(path)
+        return lambda transaction: basket_of(transaction.order.items)[place]
+    if path in _PROPERTIES or _is_field(path):
         return attrgetter(path)
     if path.endswith("_ms") and _is_time(path.removesuffix("_ms")):
         return _time_reader(path.removesuffix("_ms"))
@@ -61,31 +66,89 @@ def field_reader(path: str) -> Callable[[Transaction], Value]:
 
 
 def fields_reader(
-    paths: Sequence[str],
+    paths: Sequence[str], enrichment: Enrichment = NO_SOURCES
 ) -> Callable[[Transaction, int | None], tuple[Value, ...]]:
     """Return the function that reads several different paths at once.
 
     It takes the transaction and its reference amount, and returns the values in the order of
-    the paths. Fields proper are read together, in one call.
+    the paths. A source that several derived fields are read from is asked once.
+
+    Raises
+    ------
+    FeatureError
+        If there is no such path.
     """
-    fields = [path for path in paths if _is_field(path)]
-    derived = [path for path in paths if path not in fields and path != REFERENCE_AMOUNT]
-    if fields == list(paths) and len(fields) > 1:
-        whole: Callable[[Transaction], tuple[Value, ...]] = attrgetter(*fields)
-        return lambda transaction, _amount: whole(transaction)
-    # Two more names make the getter return a tuple, whatever the number of fields.
-    together: Callable[[Transaction], tuple[Value, ...]] = attrgetter(
-        *fields, "transaction_id", "transaction_id"
-    )
-    readers = [field_reader(path) for path in derived]
-    read_in = [*fields, "", "", *derived, REFERENCE_AMOUNT]
-    arranged = _arrangement([read_in.index(path) for path in paths])
+    text = _ReaderText()
+    derived = derived_fields(paths, enrichment)
+    made = {field.path for field in derived}
+    for path in dict.fromkeys((*paths, *(path for field in derived for path in field.inputs))):
+        if path not in made:
+            text.read(path)
+    for field in derived:
+        text.derive(field)
+    return text.function(paths)
 
-    def read(transaction: Transaction, amount: int | None) -> tuple[Value, ...]:
-        values = (*together(transaction), *[read(transaction) for read in readers], amount)
-        return arranged(values)
 
-    return read
+class _ReaderText:
+    """The text of a function that reads paths: attributes of parts, and numbered names.
+
+    A reader of sixty paths is called for every order. As text each path costs one attribute.
+    """
+
+    def __init__(self) -> None:
+        self._lines = ["def read(transaction, amount):"]
+        self._held: dict[str, Any] = {"epoch_ms": epoch_ms, "basket_of": basket_of}
+        self._expressions: dict[str, str] = {}
+        self._names = {REFERENCE_AMOUNT: "amount"}
+
+    def read(self, path: str) -> None:
+        """Read a path that is not derived."""
+        part, _, last = path.rpartition(".")
+        if path in self._names:
+            return
+        if path in _PROPERTIES or _is_field(path):
+            self._names[path] = self._line(f"{self._part(part)}.{last}")
+        elif path in BASKET_PATHS:
+            basket = self._line(f"basket_of({self._part('order')}.items)")
+            self._names[path] = f"{basket}[{BASKET_PATHS.index(path)}]"
+        elif path.endswith("_ms") and _is_time(path.removesuffix("_ms")):
+            moment = self._line(f"{self._part(part)}.{last.removesuffix('_ms')}")
+            self._names[path] = self._line(f"None if {moment} is None else epoch_ms({moment})")
+        else:
+            self._names[path] = self._line(f"{self._hold(field_reader(path))}(transaction)")
+
+    def derive(self, field: DerivedField) -> None:
+        """Make a derived field of what is read already."""
+        arguments = ", ".join(self._names[path] for path in field.inputs)
+        answer = self._line(f"{self._hold(field.function)}({arguments})")
+        self._names[field.path] = f"{answer}.{field.part}" if field.part else answer
+
+    def function(
+        self, paths: Sequence[str]
+    ) -> Callable[[Transaction, int | None], tuple[Value, ...]]:
+        """Return the function that reads these paths."""
+        self._lines.append(f"return ({''.join(f'{self._names[path]}, ' for path in paths)})")
+        exec("\n    ".join(self._lines), self._held)  # noqa: S102 - attributes and numbered names
+        read: Callable[[Transaction, int | None], tuple[Value, ...]] = self._held["read"]
+        return read
+
+    def _part(self, path: str) -> str:
+        outer, _, last = path.rpartition(".")
+        return self._line(f"{self._part(outer)}.{last}") if path else "transaction"
+
+    def _hold(self, function: Callable[..., Any]) -> str:
+        known = [name for name, held in self._held.items() if held == function]
+        name = known[0] if known else f"f{len(self._held)}"
+        self._held[name] = function
+        return name
+
+    def _line(self, expression: str) -> str:
+        """Return the name of an expression's value, which is computed once."""
+        if expression not in self._expressions:
+            name = f"v{len(self._lines)}"
+            self._lines.append(f"{name} = {expression}")
+            self._expressions[expression] = name
+        return self._expressions[expression]
 
 
 def arguments_of(
@@ -95,16 +158,12 @@ def arguments_of(
     return _arrangement([paths.index(name) for name in names])
 
 
-def _arrangement(places: Sequence[int]) -> Callable[[tuple[Value, ...]], tuple[Value, ...]]:
-    """Return the function that picks values by place; it is a tuple, also for one or none."""
+def _arrangement(places: Sequence[int]) -> Callable[[Sequence[Any]], tuple[Any, ...]]:
+    """Return the function that picks values by place; of a tuple a tuple, also for one or none."""
     if len(places) < 2:
         first = places[0] if places else 0
-        pick: Callable[[tuple[Value, ...]], tuple[Value, ...]] = itemgetter(
-            slice(first, first + len(places))
-        )
-        return pick
-    several: Callable[[tuple[Value, ...]], tuple[Value, ...]] = itemgetter(*places)
-    return several
+        return itemgetter(slice(first, first + len(places)))
+    return itemgetter(*places)
 
 
 def _is_field(path: str) -> bool:
@@ -146,7 +205,3 @@ def _time_reader(path: str) -> Callable[[Transaction], Value]:
         return None if moment is None else epoch_ms(moment)
 
     return read
-
-
-def _item_count(transaction: Transaction) -> Value:
-    return len(transaction.order.items) or None

@@ -12,6 +12,8 @@ from hypothesis import strategies as st
 
 from fraudkit.domain.transaction import Account, Item, Order, Transaction, epoch_ms
 from fraudkit.errors import FeatureError
+from fraudkit.features.derived import DERIVED_PATHS
+from fraudkit.features.enrichment import Enrichment
 from fraudkit.features.fields import (
     REFERENCE_AMOUNT,
     arguments_of,
@@ -79,7 +81,7 @@ def test_an_empty_basket_is_unknown_not_zero() -> None:
         "", "emial.address", "email.adress", "email.address.x", "entities", "custom_inputs.",
         "order.amount", "payment.card.number", "transaction_id.x", "demographic.age",
         "channel_ms", "order.amount_minor_ms", "event_time_ms_ms", "payment.card", "order.items",
-        "billing",
+        "billing", "ip", "ip.city", "email.domain_sort", "card_range", "local_offset_minutes_ms",
     ],
 )  # fmt: skip
 def test_an_unknown_path_is_refused(path: str) -> None:
@@ -87,7 +89,10 @@ def test_an_unknown_path_is_refused(path: str) -> None:
         field_reader(path)
 
 
-ANY_PATHS = st.lists(st.sampled_from([*PATHS, *DERIVED, REFERENCE_AMOUNT]), unique=True, max_size=8)
+ANY_PATHS = st.lists(
+    st.sampled_from([*PATHS, *DERIVED, *DERIVED_PATHS, REFERENCE_AMOUNT]), unique=True, max_size=8
+)
+ENRICHMENT = Enrichment.default()
 
 
 @settings(max_examples=60)
@@ -97,9 +102,10 @@ def test_reading_together_equals_reading_one_by_one(
 ) -> None:
     transaction = msgspec.convert(document, Transaction)
     expected = {
-        path: 42 if path == REFERENCE_AMOUNT else field_reader(path)(transaction) for path in paths
+        path: 42 if path == REFERENCE_AMOUNT else field_reader(path, ENRICHMENT)(transaction)
+        for path in paths
     }
-    values = fields_reader(paths)(transaction, 42)
+    values = fields_reader(paths, ENRICHMENT)(transaction, 42)
     assert values == tuple(expected.values())
     names = data.draw(st.lists(st.sampled_from(paths))) if paths else []
     assert arguments_of(paths, names)(values) == tuple(expected[name] for name in names)

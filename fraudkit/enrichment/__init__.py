@@ -1,0 +1,1 @@
+"""Adapters for what a merchant brings, behind the ports in `fraudkit.features.enrichment`."""

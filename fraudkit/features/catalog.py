@@ -2,11 +2,12 @@
 
 `default_features` builds the set for a shop: the order features, the windows of each entity,
 the windows of the shop's own entities, and one feature for each of its own columns.
+`feature_set` builds again what a bundle describes.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from math import inf
 from typing import Any, Final
 
@@ -15,7 +16,9 @@ import msgspec
 from fraudkit.errors import FeatureError
 from fraudkit.features import order_features as compute
 from fraudkit.features.default_windows import default_windows
-from fraudkit.features.fields import REFERENCE_AMOUNT, last_part
+from fraudkit.features.expression import described_expression
+from fraudkit.features.fields import last_part
+from fraudkit.features.order_catalog import CATEGORIES, ORDER_FEATURES
 from fraudkit.features.spec import (
     Aggregation,
     Entity,
@@ -26,14 +29,17 @@ from fraudkit.features.spec import (
 )
 
 __all__ = [
-    "CATEGORIES",
+    "COUNTED_FIELDS",
     "ENTITIES",
-    "ORDER_FEATURES",
+    "RETENTION_MS",
     "category",
     "default_features",
     "feature_set",
     "numeric_column",
 ]
+
+RETENTION_MS: Final = 180 * 86_400_000
+"""How far back the default features look at all, in milliseconds: a fraud is known by then."""
 
 ENTITIES: Final = (
     Entity(name="card", inputs=("payment.card.fingerprint",), label="this card"),
@@ -41,6 +47,7 @@ ENTITIES: Final = (
     Entity(name="email", inputs=("email.address",), is_caseless=True, label="this e-mail address"),
     Entity(name="device", inputs=("device.fingerprint",), label="this device"),
     Entity(name="ip", inputs=("device.ip_address",), is_caseless=True, label="this IP address"),
+    Entity(name="ip_network", inputs=("device.ip_network",), label="this IP network"),
     Entity(
         name="shipping_address",
         inputs=("shipping.address", "shipping.postal", "shipping.country"),
@@ -61,112 +68,16 @@ ENTITIES: Final = (
 )
 """The entities that every transaction may have."""
 
-CATEGORIES: Final = {
-    "billing_country": ("billing.country", "COUNTRY"),
-    "shipping_country": ("shipping.country", "COUNTRY"),
-    "card_country": ("payment.card.country", "COUNTRY"),
-    "card_brand": ("payment.card.brand", "PAYMENT_METHOD"),
-    "card_funding": ("payment.card.funding", "PAYMENT_METHOD"),
-    "payment_method_type": ("payment.method_type", "PAYMENT_METHOD"),
-    "currency": ("order.currency", "CURRENCY"),
-    "channel": ("channel", "CHANNEL"),
-    "delivery_speed": ("shipping.delivery_speed", "DELIVERY"),
-    "delivery_kind": ("shipping.delivery_kind", "DELIVERY"),
-    "cvv_check": ("payment.card.cvv_check", "CARD_CHECKS"),
-    "address_check": ("payment.card.address_check", "CARD_CHECKS"),
-}
-"""Categorical order features: name → field and reason code."""
-
-
-def _feature(  # noqa: PLR0913 - a row of the table below
-    name: str,
-    inputs: tuple[str, ...],
-    function: Callable[..., float],
-    reason_code: str,
-    meaning: str,
-    text: str,
-    *,
-    unit: str = "0 or 1",
-    zero_text: str = "",
-    low: float = 0.0,
-    high: float = 1.0,
-) -> OrderFeature:
-    return OrderFeature(
-        name=name,
-        inputs=inputs,
-        compute=function,
-        unit=unit,
-        meaning=meaning,
-        reason_code=reason_code,
-        low=low,
-        high=high,
-        text=text,
-        zero_text=zero_text,
+COUNTED_FIELDS: Final = tuple(
+    Entity(name=name, inputs=(path,), is_common=True, label=label)
+    for name, path, label in (
+        ("card_country", "payment.card.country", "this issuing country"),
+        ("ip_country", "ip.country", "this IP country"),
+        ("currency", "order.currency", "this currency"),
+        ("email_domain", "email.domain_name", "this e-mail domain"),
     )
-
-
-_TIME: Final = ("event_time_ms", "utc_offset_minutes")
-
-ORDER_FEATURES: Final = (
-    _feature("amount", (REFERENCE_AMOUNT,), compute.amount, "AMOUNT",
-             "Order total in minor units of the reference currency",
-             "the order total is {value:.0f} minor units", unit="minor units", high=inf),
-    _feature("is_round_amount", ("order.amount_minor",), compute.is_round_amount, "AMOUNT",
-             "Whether the total ends in two zeros of its minor unit",
-             "a round amount", zero_text="not a round amount"),
-    _feature("item_count", ("order.item_count",), compute.number, "BASKET",
-             "Lines of the basket", "{value:.0f} lines in the basket", unit="lines", high=inf),
-    _feature("local_hour", _TIME, compute.local_hour, "TIME_OF_DAY",
-             "Hour of the day where the order was made",
-             "ordered at {value:.0f} o'clock local time", unit="hour", high=23.0),
-    _feature("local_weekday", _TIME, compute.local_weekday, "TIME_OF_DAY",
-             "Day of the week where the order was made, Monday is 0",
-             "ordered on day {value:.0f} of the week, Monday is 0", unit="weekday", high=6.0),
-    _feature("account_age", ("event_time_ms", "account.created_at_ms"),
-             compute.account_age_days, "ACCOUNT_AGE",
-             "Days between the account's making and the order",
-             "the account is {value:.1f} days old", unit="days", low=-inf, high=inf),
-    _feature("is_guest", ("account.is_guest",), compute.is_true, "ACCOUNT_AGE",
-             "Whether the order is made without an account",
-             "ordered as a guest", zero_text="ordered with an account"),
-    _feature("session_age", ("device.session_age_s",), compute.number, "SESSION",
-             "Seconds from the session's start to the order",
-             "{value:.0f} seconds in the shop before ordering", unit="seconds", high=inf),
-    _feature("email_length", ("email.address",), compute.local_part_length, "EMAIL_SHAPE",
-             "Length of the e-mail address before the @",
-             "{value:.0f} characters before the @ of the e-mail address",
-             unit="characters", high=254.0),
-    _feature("email_digit_share", ("email.address",), compute.digit_share, "EMAIL_SHAPE",
-             "Share of digits in the e-mail address before the @",
-             "{value:.0%} digits before the @ of the e-mail address", unit="share"),
-    _feature("email_has_name", ("email.address", "billing.last_name"), compute.name_in_email,
-             "EMAIL_NAME", "Whether the last name stands in the e-mail address",
-             "the last name stands in the e-mail address",
-             zero_text="the last name does not stand in the e-mail address"),
-    _feature("address_differs",
-             ("shipping.address", "shipping.postal", "billing.address", "billing.postal"),
-             compute.street_differs, "ADDRESS_MISMATCH",
-             "Whether delivery and billing address differ",
-             "delivery and billing address differ",
-             zero_text="delivery and billing address agree"),
-    _feature("name_differs",
-             ("shipping.first_name", "shipping.last_name",
-              "billing.first_name", "billing.last_name"),
-             compute.name_differs, "NAME_MISMATCH",
-             "Whether delivery and billing name differ",
-             "delivery and billing name differ", zero_text="delivery and billing name agree"),
-    _feature("shipping_billing_country_differs", ("shipping.country", "billing.country"),
-             compute.differs, "COUNTRY_MISMATCH",
-             "Whether delivery and billing country differ",
-             "delivery and billing country differ",
-             zero_text="delivery and billing country agree"),
-    _feature("card_billing_country_differs", ("payment.card.country", "billing.country"),
-             compute.differs, "CARD_COUNTRY_MISMATCH",
-             "Whether the card's and the billing country differ",
-             "the card was issued in another country",
-             zero_text="the card was issued in the billing country"),
-)  # fmt: skip
-"""The order features that every shop starts from."""
+)
+"""Fields without windows of their own, which the windows of entities count and compare."""
 
 
 def default_features(
@@ -174,6 +85,7 @@ def default_features(
     own_entities: Iterable[str] = (),
     own_numbers: Iterable[str] = (),
     own_categories: Iterable[str] = (),
+    own_features: Iterable[Feature] = (),
     levels: Mapping[str, Sequence[str]] | None = None,
 ) -> FeatureSet:
     """Return the default features, widened by a shop's own entities and columns.
@@ -182,15 +94,22 @@ def default_features(
     ----------
     own_entities, own_numbers, own_categories : iterable of str
         Names in ``entities`` and ``custom_inputs``.
+    own_features : iterable of Feature
+        More features, order features or windows, with names of their own.
     levels : mapping of str to sequence of str, optional
         Values of each categorical feature that get a code; learnt in training. A category
         without levels is left out.
 
+    Raises
+    ------
+    FeatureError
+        If an entity of the shop's own has the name of one of ours.
+
     Examples
     --------
     >>> features = default_features(own_entities=["terminal"])
-    >>> "terminal_attempts_7d" in features.names, len(features.order_features)
-    (True, 15)
+    >>> "terminal_attempts_7d" in features.names, "card_attempts_1h" in features.names
+    (True, True)
     """
     learnt = levels or {}
     own = [
@@ -201,7 +120,7 @@ def default_features(
         f"custom_{name}": (f"custom_inputs.{name}", f"CUSTOM_{name.upper()}")
         for name in own_categories
     }
-    entities = [*ENTITIES, *own]
+    entities = [*ENTITIES, *COUNTED_FIELDS, *own]
     features: list[Feature] = [
         *ORDER_FEATURES,
         *(numeric_column(name) for name in own_numbers),
@@ -210,14 +129,22 @@ def default_features(
             for name, (field, code) in categories.items()
             if learnt.get(name)
         ),
+        *default_windows(entities, own={entity.name for entity in own}),
+        *own_features,
     ]
-    for entity in entities:
-        features.extend(default_windows(entity, is_own=entity in own))
-    return FeatureSet(entities, features)
+    return FeatureSet(entities, features, retention_ms=RETENTION_MS)
 
 
-def feature_set(description: Mapping[str, Any]) -> FeatureSet:
+def feature_set(description: Mapping[str, Any], own: Iterable[OrderFeature] = ()) -> FeatureSet:
     """Return the feature set that `FeatureSet.describe` described.
+
+    Parameters
+    ----------
+    description : mapping
+        As read from JSON.
+    own : iterable of OrderFeature
+        Features whose code is not fraudkit's, for a description that names them. One that is
+        written as an expression is in the description.
 
     Raises
     ------
@@ -225,43 +152,53 @@ def feature_set(description: Mapping[str, Any]) -> FeatureSet:
         If this version of fraudkit has no such feature, or computes it differently.
     """
     try:
-        return _feature_set(description)
-    except (msgspec.ValidationError, KeyError, TypeError) as error:
+        return _feature_set(description, {feature.name: feature for feature in own})
+    except (msgspec.ValidationError, AttributeError, LookupError, TypeError) as error:
         raise FeatureError(
             f"this version of fraudkit cannot read the feature set: {error}; retrain the bundle"
         ) from error
 
 
-def _feature_set(description: Mapping[str, Any]) -> FeatureSet:
-    known = {feature.name: feature for feature in ORDER_FEATURES}
-    features: list[Feature] = []
-    for plain in description["features"]:
-        if plain["kind"] == "window":
-            fields = {name: value for name, value in plain.items() if name != "kind"}
-            features.append(msgspec.convert(fields, Aggregation))
-        else:
-            features.append(_order_feature(plain, known))
-    entities = msgspec.convert(description["entities"], list[Entity])
-    return FeatureSet(entities, features, max_events=description["max_events"])
+def _feature_set(description: Mapping[str, Any], own: Mapping[str, OrderFeature]) -> FeatureSet:
+    return FeatureSet(
+        msgspec.convert(description["entities"], list[Entity]),
+        [_feature(plain, own) for plain in description["features"]],
+        max_events=msgspec.convert(description["max_events"], int),
+        retention_ms=msgspec.convert(description["retention_ms"], int),
+    )
 
 
-def _order_feature(plain: Mapping[str, Any], known: Mapping[str, OrderFeature]) -> OrderFeature:
-    name = str(plain["name"])
-    if "levels" in plain:
-        code = CATEGORIES.get(name, ("", name.upper()))[1]
-        feature = category(name, plain["inputs"][0], code, plain["levels"])
-    elif name in known:
-        feature = known[name]
-    elif name.startswith("custom_"):
-        feature = numeric_column(name.removeprefix("custom_"))
-    else:
-        raise FeatureError(f"this version of fraudkit has no feature {name!r}; retrain the bundle")
+def _feature(plain: Mapping[str, Any], own: Mapping[str, OrderFeature]) -> Feature:
+    if plain["kind"] == "window":
+        return msgspec.convert({k: v for k, v in plain.items() if k != "kind"}, Aggregation)
+    feature = _order_feature(plain, own)
     if feature.describe() != dict(plain):
         raise FeatureError(
-            f"feature {name!r} is computed differently in this version of fraudkit; "
+            f"feature {feature.name!r} is computed differently in this version of fraudkit; "
             "retrain the bundle"
         )
     return feature
+
+
+def _order_feature(plain: Mapping[str, Any], own: Mapping[str, OrderFeature]) -> OrderFeature:
+    """Return the feature that has the described name; whether it is the same is for the caller."""
+    name = str(plain["name"])
+    if plain["kind"] == "expression":
+        return described_expression(plain)
+    if name in own:
+        return own[name]
+    if "levels" in plain:
+        code = CATEGORIES.get(name, ("", name.upper()))[1]
+        return category(name, plain["inputs"][0], code, plain["levels"])
+    for feature in ORDER_FEATURES:
+        if feature.name == name:
+            return feature
+    if name.startswith("custom_"):
+        return numeric_column(name.removeprefix("custom_"))
+    raise FeatureError(
+        f"this version of fraudkit has no feature {name!r}; give it as one of your own, "
+        "or retrain the bundle"
+    )
 
 
 def numeric_column(name: str) -> OrderFeature:

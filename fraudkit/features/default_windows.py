@@ -1,158 +1,185 @@
-"""The default windows: which past of an entity is looked at, and how it is said in words."""
+"""The default windows: which past of an entity is looked at.
+
+A row costs by its *lane*: one pass over the events for each different (kind of operation, status,
+counted field) of an entity, up to the widest of its windows. More widths in a lane cost next to
+nothing. Distinct counts are the dearest lanes, so an entity has at most three of them.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from typing import Final
+from collections.abc import Collection, Iterator, Sequence
+from typing import Final, NamedTuple
 
 from fraudkit.features.spec import Aggregation, Entity, OperationName, Where
+from fraudkit.features.window_words import worded_window
 
-__all__ = ["default_windows"]
+__all__ = ["RELATIONS", "default_windows"]
 
-_HOUR_MS: Final = 3_600_000
-_DAY_MS: Final = 24 * _HOUR_MS
+RELATIONS: Final[frozenset[OperationName]] = frozenset(
+    {
+        "amount_over_mean",
+        "amount_over_max",
+        "count_same_amount",
+        "count_same",
+        "is_new",
+        "seconds_since_same",
+    }
+)
+"""The operations that hold the order itself against its past."""
 
-_WINDOWS: Final[dict[str, tuple[tuple[OperationName, int, Where, str | None], ...]]] = {
+_MINUTE: Final = 60_000
+_HOUR: Final = 60 * _MINUTE
+_DAY: Final = 24 * _HOUR
+
+
+class _Row(NamedTuple):
+    """Windows of one operation; ``None`` is as wide as the past is kept."""
+
+    operation: OperationName
+    widths_ms: tuple[int | None, ...] = (None,)
+    where: Where = "attempted"
+    of: str | None = None
+
+
+_WINDOWS: Final[dict[str, tuple[_Row, ...]]] = {
     "card": (
-        ("count", _HOUR_MS, "attempted", None),
-        ("count", _DAY_MS, "attempted", None),
-        ("sum", _DAY_MS, "attempted", None),
-        ("distinct", 7 * _DAY_MS, "attempted", "account"),
-        ("seconds_since_last", 30 * _DAY_MS, "attempted", None),
-        ("count", 180 * _DAY_MS, "fraud", None),
+        _Row("count", (10 * _MINUTE, _HOUR, _DAY)),
+        _Row("count", (10 * _MINUTE, _HOUR), "declined_soft"),
+        _Row("count", (10 * _MINUTE, _HOUR), "declined_hard"),
+        _Row("count", (90 * _DAY,), "authorized"),
+        _Row("count", (180 * _DAY,), "fraud"),
+        _Row("sum", (_DAY,)),
+        _Row("amount_over_mean", (90 * _DAY,)),
+        _Row("count_same_amount", (_DAY,)),
+        _Row("distinct", (7 * _DAY,), of="account"),
+        _Row("distinct", (30 * _DAY,), of="email"),
+        _Row("distinct", (7 * _DAY,), of="currency"),
+        _Row("seconds_since_last", (30 * _DAY,)),
+        _Row("seconds_since_first"),
+        _Row("is_new", of="device"),
+        _Row("is_new", of="shipping_address"),
+        _Row("is_new", of="ip_country"),
     ),
     "account": (
-        ("count", _DAY_MS, "attempted", None),
-        ("amount_over_mean", 90 * _DAY_MS, "attempted", None),
-        ("seconds_since_last", 90 * _DAY_MS, "attempted", None),
-        ("distinct", 30 * _DAY_MS, "attempted", "device"),
-        ("count", 180 * _DAY_MS, "fraud", None),
+        _Row("count", (_HOUR, _DAY, 30 * _DAY)),
+        _Row("count", (180 * _DAY,), "approved"),
+        _Row("count", (90 * _DAY,), "refunded"),
+        _Row("count", (180 * _DAY,), "good"),
+        _Row("count", (180 * _DAY,), "fraud"),
+        _Row("amount_over_mean", (90 * _DAY,)),
+        _Row("amount_over_max", (180 * _DAY,)),
+        _Row("std", (90 * _DAY,)),
+        _Row("distinct", (30 * _DAY,), of="device"),
+        _Row("distinct", (30 * _DAY,), of="card"),
+        _Row("distinct", (7 * _DAY,), of="ip_country"),
+        _Row("seconds_since_last", (90 * _DAY,)),
+        _Row("seconds_since_first"),
+        _Row("is_new", of="device"),
+        _Row("seconds_since_same", of="device"),
+        _Row("is_new", of="shipping_address"),
+        _Row("seconds_since_same", of="shipping_address"),
+        _Row("is_new", of="card"),
+        _Row("is_new", of="ip_country"),
     ),
     "email": (
-        ("count", _DAY_MS, "attempted", None),
-        ("count", 30 * _DAY_MS, "attempted", None),
-        ("distinct", 7 * _DAY_MS, "attempted", "card"),
-        ("seconds_since_last", 90 * _DAY_MS, "attempted", None),
-        ("count", 180 * _DAY_MS, "fraud", None),
-        ("share", 180 * _DAY_MS, "fraud", None),
+        _Row("count", (_DAY, 30 * _DAY)),
+        _Row("count", (7 * _DAY,), "declined"),
+        _Row("count", (180 * _DAY,), "good"),
+        _Row("count", (180 * _DAY,), "fraud"),
+        _Row("share", (180 * _DAY,), "fraud"),
+        _Row("amount_over_mean", (90 * _DAY,)),
+        _Row("distinct", (7 * _DAY,), of="card"),
+        _Row("distinct", (30 * _DAY,), of="account"),
+        _Row("seconds_since_last", (90 * _DAY,)),
+        _Row("seconds_since_first"),
+        _Row("is_new", of="device"),
+        _Row("is_new", of="card"),
+        _Row("is_new", of="shipping_address"),
     ),
     "device": (
-        ("count", _HOUR_MS, "attempted", None),
-        ("distinct", _DAY_MS, "attempted", "card"),
-        ("count", _HOUR_MS, "declined_hard", None),
-        ("count", 180 * _DAY_MS, "fraud", None),
+        _Row("count", (10 * _MINUTE, _HOUR, _DAY)),
+        _Row("count", (_HOUR,), "declined_soft"),
+        _Row("count", (10 * _MINUTE, _HOUR), "declined_hard"),
+        _Row("count", (180 * _DAY,), "fraud"),
+        _Row("min", (_DAY,)),
+        _Row("count_same_amount", (_HOUR,)),
+        _Row("distinct", (_DAY,), of="card"),
+        _Row("distinct", (30 * _DAY,), of="account"),
+        _Row("distinct", (7 * _DAY,), of="email"),
+        _Row("seconds_since_first"),
     ),
     "ip": (
-        ("count", _HOUR_MS, "attempted", None),
-        ("distinct", _DAY_MS, "attempted", "card"),
+        _Row("count", (_MINUTE, _HOUR, _DAY)),
+        _Row("count", (_HOUR,), "declined_soft"),
+        _Row("count", (10 * _MINUTE, _HOUR), "declined_hard"),
+        _Row("share", (_DAY,), "authorized"),
+        _Row("count", (30 * _DAY,), "fraud"),
+        _Row("distinct", (_HOUR, _DAY), of="card"),
+        _Row("distinct", (_DAY,), of="account"),
+        _Row("distinct", (_DAY,), of="card_country"),
+    ),
+    "ip_network": (
+        _Row("count", (10 * _MINUTE, _HOUR, _DAY)),
+        _Row("count", (_HOUR,), "declined_hard"),
+        _Row("count", (30 * _DAY,), "fraud"),
+        _Row("share", (30 * _DAY,), "fraud"),
+        _Row("count_same", (_DAY,), of="email_domain"),
+        _Row("distinct", (_DAY,), of="card"),
+        _Row("distinct", (_DAY,), of="account"),
     ),
     "shipping_address": (
-        ("distinct", 30 * _DAY_MS, "attempted", "account"),
-        ("count", 180 * _DAY_MS, "fraud", None),
+        _Row("count", (_DAY, 7 * _DAY)),
+        _Row("count", (90 * _DAY,), "refunded"),
+        _Row("count", (180 * _DAY,), "fraud"),
+        _Row("share", (180 * _DAY,), "fraud"),
+        _Row("sum", (7 * _DAY,)),
+        _Row("distinct", (30 * _DAY,), of="account"),
+        _Row("distinct", (30 * _DAY,), of="card"),
+        _Row("seconds_since_first"),
+    ),
+    "billing_address": (
+        _Row("count", (180 * _DAY,), "fraud"),
+        _Row("distinct", (30 * _DAY,), of="account"),
+        _Row("distinct", (30 * _DAY,), of="card"),
+        _Row("seconds_since_first"),
+    ),
+    "phone": (
+        _Row("count", (_DAY,)),
+        _Row("count", (180 * _DAY,), "fraud"),
+        _Row("distinct", (30 * _DAY,), of="account"),
+        _Row("seconds_since_first"),
     ),
 }
 
-_OWN_WINDOWS: Final[tuple[tuple[OperationName, int, Where, str | None], ...]] = (
-    ("count", _DAY_MS, "attempted", None),
-    ("count", 7 * _DAY_MS, "attempted", None),
-    ("count", 30 * _DAY_MS, "attempted", None),
-    ("mean", 30 * _DAY_MS, "attempted", None),
-    ("seconds_since_last", 30 * _DAY_MS, "attempted", None),
-    ("count", 7 * _DAY_MS, "fraud", None),
-    ("share", 30 * _DAY_MS, "fraud", None),
-    ("count", 180 * _DAY_MS, "fraud", None),
+_OWN_WINDOWS: Final = (
+    _Row("count", (_HOUR, _DAY, 7 * _DAY, 30 * _DAY)),
+    _Row("count", (_DAY,), "declined_soft"),
+    _Row("count", (_DAY,), "declined_hard"),
+    _Row("count", (7 * _DAY, 14 * _DAY, 30 * _DAY, 180 * _DAY), "fraud"),
+    _Row("share", (14 * _DAY, 30 * _DAY, 180 * _DAY), "fraud"),
+    _Row("mean", (30 * _DAY,)),
+    _Row("amount_over_mean", (30 * _DAY,)),
+    _Row("distinct", (7 * _DAY,), of="card"),
+    _Row("distinct", (7 * _DAY,), of="account"),
+    _Row("seconds_since_last", (30 * _DAY,)),
+    _Row("seconds_since_first"),
 )
-"""The windows of an entity of the shop's own."""
+"""The windows of an entity of the shop's own: a seller, a terminal, a gift card."""
 
 
-def default_windows(entity: Entity, *, is_own: bool) -> Iterator[Aggregation]:
-    """Yield the windows of an entity; one of the shop's own gets them all alike."""
-    windows = _OWN_WINDOWS if is_own else _WINDOWS.get(entity.name, ())
-    for window in windows:
-        yield _aggregation(entity, *window)
+def default_windows(entities: Sequence[Entity], own: Collection[str] = ()) -> Iterator[Aggregation]:
+    """Yield the windows of some entities, entity by entity.
 
-
-_NOUNS: Final[dict[Where, str]] = {
-    "attempted": "attempts",
-    "authorized": "authorized payments",
-    "declined_soft": "soft declines",
-    "declined_hard": "hard declines",
-    "approved": "approved orders",
-    "declined": "declined orders",
-    "refunded": "refunds",
-    "good": "orders known to be good",
-    "fraud": "frauds known by then",
-}
-
-
-def _aggregation(
-    entity: Entity,
-    operation: OperationName,
-    window_ms: int,
-    where: Where,
-    of: str | None,
-) -> Aggregation:
-    span = f"{window_ms // _DAY_MS}d" if window_ms >= _DAY_MS else f"{window_ms // _HOUR_MS}h"
-    noun = _NOUNS[where]
-    words = {
-        "count": (f"{noun}_{span}", "events", f"{noun.capitalize()} of {entity.label}"),
-        "sum": (f"amount_{span}", "minor units", f"Amount of {noun} of {entity.label}"),
-        "mean": (f"mean_amount_{span}", "minor units", f"Mean amount of {entity.label}"),
-        "distinct": (f"{of}s_{span}", "keys", f"Different {of}s with {entity.label}"),
-        "share": (f"{where}_share_{span}", "share", f"Share of {noun} of {entity.label}"),
-        "seconds_since_last": (f"gap_{span}", "seconds", f"Time since {entity.label} was seen"),
-        "amount_over_mean": (f"amount_over_mean_{span}", "ratio",
-                             f"Amount over the mean amount of {entity.label}"),
-    }  # fmt: skip
-    suffix, unit, meaning = words[operation]
-    name = f"{entity.name}_{suffix.replace(' known by then', '').replace(' ', '_')}"
-    kind = (
-        "FRAUD_HISTORY"
-        if where == "fraud"
-        else (
-            {"distinct": "LINKS", "amount_over_mean": "UNUSUAL_AMOUNT"}.get(operation, "VELOCITY")
-        )
-    )
-    return Aggregation(
-        name=name,
-        entity=entity.name,
-        operation=operation,
-        window_ms=window_ms,
-        where=where,
-        of=of,
-        unit=unit,
-        meaning=f"{meaning} in the {_span_words(window_ms)} before the order",
-        reason_code=f"{entity.name.upper()}_{kind}",
-        text=_text(entity, operation, window_ms, noun, of),
-        unknown_text=_unknown_text(entity, operation, window_ms),
-    )
-
-
-def _unknown_text(entity: Entity, operation: OperationName, window_ms: int) -> str:
-    absent = f"{entity.label} did not come with the order"
-    if operation in {"count", "sum", "distinct"}:
-        return absent
-    return f"{entity.label} was not seen in the last {_span_words(window_ms)}, or did not come"
-
-
-def _span_words(window_ms: int) -> str:
-    if window_ms % _DAY_MS:
-        hours = window_ms // _HOUR_MS
-        return "hour" if hours == 1 else f"{hours} hours"
-    days = window_ms // _DAY_MS
-    return "day" if days == 1 else f"{days} days"
-
-
-def _text(
-    entity: Entity, operation: OperationName, window_ms: int, noun: str, of: str | None
-) -> str:
-    span = f"in the last {_span_words(window_ms)}"
-    return {
-        "count": f"{{value:.0f}} {noun} with {entity.label} {span}",
-        "sum": f"{{value:.0f}} minor units tried with {entity.label} {span}",
-        "mean": f"a mean amount of {{value:.0f}} minor units with {entity.label} {span}",
-        "distinct": f"{{value:.0f}} {of}s with {entity.label} {span}",
-        "share": f"{{value:.0%}} {noun} among the orders of {entity.label} {span}",
-        "seconds_since_last": f"{entity.label} was last seen {{value:.0f}} seconds ago",
-        "amount_over_mean": f"{{value:.1f}} times the usual amount of {entity.label}",
-    }.get(operation, f"{operation} of {entity.label} {span}")
+    Parameters
+    ----------
+    entities : sequence of Entity
+        Those of `fraudkit.features.catalog.ENTITIES` and `COUNTED_FIELDS`, and others.
+    own : collection of str
+        The names of the shop's own among them: they get the same windows all.
+    """
+    by_name = {entity.name: entity for entity in entities}
+    for entity in entities:
+        for row in _OWN_WINDOWS if entity.name in own else _WINDOWS.get(entity.name, ()):
+            of = None if row.of is None else by_name[row.of]
+            for width_ms in row.widths_ms:
+                yield worded_window(entity, row.operation, width_ms, where=row.where, of=of)

@@ -12,44 +12,70 @@ from math import isinf
 from pathlib import Path
 from typing import Final
 
-from fraudkit.features.catalog import CATEGORIES, category, default_features
+from fraudkit.features.catalog import (
+    COUNTED_FIELDS,
+    ENTITIES,
+    RETENTION_MS,
+    category,
+    default_features,
+)
+from fraudkit.features.default_windows import RELATIONS
+from fraudkit.features.order_catalog import CATEGORIES
 from fraudkit.features.spec import Aggregation, Entity, Feature, FeatureSet, OrderFeature
 
 __all__ = ["features_markdown"]
 
-_DAY_MS: Final = 86_400_000
-_HOUR_MS: Final = 3_600_000
+_MINUTE_MS: Final = 60_000
+_HOUR_MS: Final = 60 * _MINUTE_MS
+_DAY_MS: Final = 24 * _HOUR_MS
 _OWN: Final = "seller"
 _HEAD: Final = """\
 # The features
 
 Generated from `fraudkit.features.catalog`; `make docs` writes it anew.
 
+| how many | by default |
+|---|---|
+| {order} | [numbers of the order alone](#of-the-order-alone) |
+| {categories} | [categories of the order](#of-the-order-one-of-several-values) |
+| {windows} | [windows over the past](#of-the-past) of {entities} entities |
+| {relations} | relations of the order to that past, in the same tables |
+| {own} | windows more for each [entity of a shop's own](#of-a-shops-own) |
+
 - A feature is one float64 column of the model. NaN means unknown; it never means safe.
 - Money is in minor units of the reference currency.
 - Training leaves out what never varies in a history, so a bundle may hold fewer. Its
   `features.json` lists what it holds.
 - A reason code is stable. Its words may change.
-- [The window contract](architecture.md#windows) says which past events a window holds.
 """
 _ORDER_HEAD: Final = """\
 ## Of the order alone
 
-A pure function of a few fields; the paths are those of [the vocabulary](vocabulary.md).
+A pure function of a few fields; the paths are those of [the vocabulary](vocabulary.md), and those
+that [enrichment](enrichment.md#what-can-be-read) derives from them.
 `reference_amount_minor` is the order's amount in the reference currency.
 """
 _CATEGORY_HEAD: Final = """\
-## Of the order alone, one of several values
+## Of the order, one of several values
 
 Training gives each common value a code: at least 20 orders, at most 100 values. A value without
 a code is NaN.
 """
-_WINDOW_HEAD: Final = """\
+_WINDOW_HEAD: Final = f"""\
 ## Of the past
 
-A window over the earlier events of an entity. An event counts in a window of `fraud` or
-`declined_hard` only if that was known before the order was made. `attempted` is every event,
-whatever became of it.
+A window over the earlier events of an entity. [The window contract](windows.md) says which events
+it holds, what each operation makes of them, and when an event counts as authorized, declined,
+fraud and so on: only what was known before the order was made counts.
+
+- "All" is as far back as the past is kept: {RETENTION_MS // _DAY_MS} days.
+- `attempted` is every event, whatever became of it.
+- A relation holds the order itself against the past: its amount, or what else came with it.
+"""
+_COUNTED_HEAD: Final = """\
+### Counted fields
+
+They have no windows of their own; those of the entities count them and compare them.
 """
 _OWN_HEAD: Final = f"""\
 ## Of a shop's own
@@ -57,6 +83,11 @@ _OWN_HEAD: Final = f"""\
 What [a mapping](mapping.md) lists under `[entities]` and `[features]` adds features under its own
 name. `{_OWN}` stands for an entity, `weight` for a number and `campaign` for a category.
 """
+_ORDER_COLUMNS: Final = ("feature", "what", "unit", "range", "reason code", "inputs")
+_CATEGORY_COLUMNS: Final = ("feature", "field", "reason code")
+_WINDOW_COLUMNS: Final = ("feature", "what", "unit", "range", "reason code", "window", "counts")
+_ENTITY_COLUMNS: Final = ("field", "it is made of")
+_ALL_COLUMNS: Final = ("feature", "what", "unit", "range", "reason code", "inputs or window")
 
 
 def features_markdown() -> str:
@@ -64,33 +95,34 @@ def features_markdown() -> str:
     features = default_features()
     categories = [category(name, field, code, ()) for name, (field, code) in CATEGORIES.items()]
     own = _own_features(features)
-    every: list[Feature] = [*features.features, *categories, *own]
-    return (
-        "\n".join(
-            [
-                _HEAD,
-                _ORDER_HEAD,
-                *_table(_ORDER_COLUMNS, map(_order_cells, features.order_features)),
-                _CATEGORY_HEAD,
-                *_table(_CATEGORY_COLUMNS, map(_category_cells, categories)),
-                _WINDOW_HEAD,
-                *_table(_ENTITY_COLUMNS, map(_entity_cells, features.entities)),
-                *_table(_WINDOW_COLUMNS, map(_window_cells, features.aggregations)),
-                _OWN_HEAD,
-                *_table(_ALL_COLUMNS, map(_own_cells, own)),
-                "## Reason codes\n",
-                *_table(("code", "features"), _codes(every)),
-            ]
-        ).rstrip("\n")
-        + "\n"
+    lines = [
+        _head(features, categories, own),
+        _ORDER_HEAD,
+        *_table(_ORDER_COLUMNS, map(_order_cells, features.order_features)),
+        _CATEGORY_HEAD,
+        *_table(_CATEGORY_COLUMNS, map(_category_cells, categories)),
+        _WINDOW_HEAD,
+        *(line for entity in ENTITIES for line in _entity_section(entity, features)),
+        _COUNTED_HEAD,
+        *_table(_ENTITY_COLUMNS, map(_entity_cells, COUNTED_FIELDS)),
+        _OWN_HEAD,
+        *_table(_ALL_COLUMNS, map(_own_cells, own)),
+        "## Reason codes\n",
+        *_table(("code", "features"), _codes([*features.features, *categories, *own])),
+    ]
+    return "\n".join(lines).rstrip("\n") + "\n"
+
+
+def _head(features: FeatureSet, categories: Sequence[OrderFeature], own: Sequence[Feature]) -> str:
+    relations = sum(window.operation in RELATIONS for window in features.aggregations)
+    return _HEAD.format(
+        order=len(features.order_features),
+        categories=len(categories),
+        windows=len(features.aggregations) - relations,
+        relations=relations,
+        entities=len(ENTITIES),
+        own=sum(isinstance(feature, Aggregation) for feature in own),
     )
-
-
-_ORDER_COLUMNS: Final = ("feature", "what", "unit", "range", "reason code", "inputs")
-_CATEGORY_COLUMNS: Final = ("feature", "field", "reason code")
-_ENTITY_COLUMNS: Final = ("entity", "its key is made of")
-_WINDOW_COLUMNS: Final = ("feature", "what", "unit", "range", "reason code", "window", "counts")
-_ALL_COLUMNS: Final = ("feature", "what", "unit", "range", "reason code", "inputs or window")
 
 
 def _own_features(default: FeatureSet) -> list[Feature]:
@@ -101,6 +133,13 @@ def _own_features(default: FeatureSet) -> list[Feature]:
         levels={"custom_campaign": ["spring"]},
     )
     return [feature for feature in widened.features if feature.name not in default.names]
+
+
+def _entity_section(entity: Entity, features: FeatureSet) -> Iterator[str]:
+    yield f"### {entity.name}\n"
+    yield f"Its key is made of {_made_of(entity)}.\n"
+    own = [window for window in features.aggregations if window.entity == entity.name]
+    yield from _table(_WINDOW_COLUMNS, map(_window_cells, own))
 
 
 def _table(head: Sequence[str], rows: Iterable[Sequence[str]]) -> Iterator[str]:
@@ -120,12 +159,11 @@ def _category_cells(feature: OrderFeature) -> Sequence[str]:
 
 
 def _entity_cells(entity: Entity) -> Sequence[str]:
-    case = "; letter case does not matter" if entity.is_caseless else ""
-    return f"`{entity.name}`", f"{_inputs(entity.inputs)}{case}"
+    return f"`{entity.name}`", _made_of(entity)
 
 
-def _window_cells(feature: Aggregation) -> Sequence[str]:
-    return (*_shared_cells(feature), _span(feature.window_ms), f"`{feature.where}`")
+def _window_cells(window: Aggregation) -> Sequence[str]:
+    return (*_shared_cells(window), _span(window.window_ms), f"`{window.where}`")
 
 
 def _own_cells(feature: Feature) -> Sequence[str]:
@@ -160,7 +198,16 @@ def _inputs(inputs: Sequence[str]) -> str:
     return ", ".join(f"`{path}`" for path in inputs)
 
 
-def _span(window_ms: int) -> str:
+def _made_of(entity: Entity) -> str:
+    case = "; letter case does not matter" if entity.is_caseless else ""
+    return f"{_inputs(entity.inputs)}{case}"
+
+
+def _span(window_ms: int | None) -> str:
+    if window_ms is None:
+        return "all"
+    if window_ms < _HOUR_MS:
+        return f"{window_ms // _MINUTE_MS} min"
     if window_ms < _DAY_MS:
         return f"{window_ms // _HOUR_MS} h"
     return f"{window_ms // _DAY_MS} d"

@@ -6,19 +6,25 @@ Invariant: what leaves this module is a 64-bit keyed hash; nothing behind it see
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from functools import lru_cache
+from typing import Final
 
 import numpy as np
 from numpy.typing import NDArray
 
-from fraudkit.domain.transaction import Transaction
-from fraudkit.features.fields import arguments_of, fields_reader
+from fraudkit.features.feature_group import OrderCall
+from fraudkit.features.order_row import written_out
 from fraudkit.features.spec import Entity, Value
-from fraudkit.features.window import NO_KEY
+from fraudkit.features.window_arrays import NO_KEY
 
 __all__ = ["EntityKeys", "IdentifierHash", "event_id"]
 
-_SEPARATOR = "\x1f"
+_REMEMBERED: Final = 4096
+_SEPARATOR: Final = "\x1f"
+_HASH_BYTES: Final = 8
+_NO_DIGEST: Final = NO_KEY.to_bytes(_HASH_BYTES, "little")
+_ONE: Final = (1).to_bytes(_HASH_BYTES, "little")
 
 
 def event_id(transaction_id: str) -> int:
@@ -42,29 +48,31 @@ class IdentifierHash:
     __slots__ = ("_keyed",)
 
     def __init__(self, hash_key: bytes) -> None:
-        self._keyed = hashlib.blake2b(key=hash_key, digest_size=8)
+        self._keyed = hashlib.blake2b(key=hash_key, digest_size=_HASH_BYTES)
 
-    def of(self, kind: str, identifier: str) -> int:
-        """Return the signed 64-bit hash of an identifier of a kind."""
-        keyed = self._keyed.copy()
-        keyed.update(f"{kind}{_SEPARATOR}{identifier}".encode())
-        return int.from_bytes(keyed.digest(), "little", signed=True) or 1
+    def digest_of(self, entity: Entity) -> Callable[..., bytes]:
+        """Return the function from the values of an entity's inputs to the hash of its key.
 
-    def of_entity(self, entity: Entity, values: Sequence[Value]) -> int:
-        """Return the hash of an entity's key, or `NO_KEY` where its first field is absent.
-
+        The hash is 8 little-endian bytes; those of `NO_KEY` where the first value is absent.
         White space around a value never tells two keys apart; letter case only where the
         entity says so.
         """
-        first = values[0]
-        if first is None:
-            return NO_KEY
-        joined = str(first).strip()
-        if not joined:
-            return NO_KEY
-        for value in values[1:]:
-            joined += _SEPARATOR if value is None else f"{_SEPARATOR}{str(value).strip()}"
-        return self.of(entity.name, joined.lower() if entity.is_caseless else joined)
+        keyed = self._keyed.copy()
+        keyed.update(f"{entity.name}{_SEPARATOR}".encode())
+        copy_keyed, is_caseless = keyed.copy, entity.is_caseless
+
+        def digest_of(first: Value, *rest: Value) -> bytes:
+            text = str("" if first is None else first).strip()
+            if not text:
+                return _NO_DIGEST
+            for value in rest:
+                text += _SEPARATOR if value is None else f"{_SEPARATOR}{str(value).strip()}"
+            hashed = copy_keyed()
+            hashed.update((text.lower() if is_caseless else text).encode())
+            digest = hashed.digest()
+            return _ONE if digest == _NO_DIGEST else digest
+
+        return lru_cache(_REMEMBERED)(digest_of) if entity.is_common else digest_of
 
     def digest(self, document: bytes) -> bytes:
         """Return a keyed 8-byte digest of a document."""
@@ -74,20 +82,32 @@ class IdentifierHash:
 
 
 class EntityKeys:
-    """Reads and hashes every entity of a transaction."""
+    """Hashes every entity of a transaction.
 
-    __slots__ = ("_entities", "_hash", "_read")
+    Parameters
+    ----------
+    entities : sequence of Entity
+        In the order of the hashes.
+    paths : sequence of str
+        The fields whose values `of` is given; they hold every input of the entities.
+    """
 
-    def __init__(self, entities: Sequence[Entity], identifier_hash: IdentifierHash) -> None:
-        self._hash = identifier_hash
-        paths = list(dict.fromkeys(path for entity in entities for path in entity.inputs))
-        self._read = fields_reader(paths)
-        self._entities = [(entity, arguments_of(paths, entity.inputs)) for entity in entities]
+    __slots__ = ("_digests_of",)
 
-    def of(self, transaction: Transaction) -> NDArray[np.int64]:
+    def __init__(
+        self, entities: Sequence[Entity], paths: Sequence[str], identifier_hash: IdentifierHash
+    ) -> None:
+        calls = [
+            OrderCall(
+                compute=identifier_hash.digest_of(entity),
+                inputs=entity.inputs,
+                columns=(column,),
+                is_group=False,
+            )
+            for column, entity in enumerate(entities)
+        ]
+        self._digests_of = written_out(calls, paths, len(calls))
+
+    def of(self, values: tuple[Value, ...]) -> NDArray[np.int64]:
         """Return one hash an entity, ``ndarray of int64, shape (n_entities,)``."""
-        of_entity = self._hash.of_entity
-        inputs = self._read(transaction, None)
-        return np.array(
-            [of_entity(entity, pick(inputs)) for entity, pick in self._entities], np.int64
-        )
+        return np.frombuffer(b"".join(self._digests_of(values)), "<i8")

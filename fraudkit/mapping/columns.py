@@ -24,7 +24,7 @@ from fraudkit.mapping.checking import (
     unreadable_faults,
     value_faults,
 )
-from fraudkit.mapping.items import item_counts
+from fraudkit.mapping.items import basket_columns
 from fraudkit.mapping.ndjson import Cells
 from fraudkit.mapping.spec import Mapping
 from fraudkit.mapping.times import as_times
@@ -105,7 +105,7 @@ def table_column(
     if target.kind is Kind.ITEMS:
         if not isinstance(series.dtype, pl.List | pl.String | pl.Null):
             raise DoesNotFit(f"holds {series.dtype}, not lists of items")
-        return Column(*item_counts(series.to_list(), target))
+        return Column(*basket_columns(series.to_list(), target))
     if target.kind is Kind.ANY:
         values, faults = _any(series, target, is_csv=is_csv)
     else:
@@ -120,8 +120,8 @@ def strict_column(cells: Cells, target: Field, row_count: int) -> Column:
     """Return a column of NDJSON that is read as strictly as online: no value is converted."""
     holding, faults = _converted(cells, target)
     if target.kind is Kind.ITEMS:
-        counts, more = item_counts(holding.spread(row_count), target)
-        return Column(counts, faults + more)
+        numbers, more = basket_columns(holding.spread(row_count), target)
+        return Column(numbers, faults + more)
     if target.kind is Kind.TIME:
         moments: list[datetime] = holding.values
         ms = holding.spread(row_count, [_ms_or_none(moment) for moment in moments])

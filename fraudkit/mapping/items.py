@@ -1,26 +1,31 @@
-"""The lines of a basket: checked as online, kept as their number.
+"""The lines of a basket: checked as online, kept as a few numbers.
 
 Invariant: an order without lines has no count; nothing bought and nothing told look the same.
 """
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, Final
 
 import msgspec
 import polars as pl
 
+from fraudkit.domain.basket import BASKET_PATHS, Basket, basket_of
 from fraudkit.domain.card_number import refuse_card_numbers
 from fraudkit.domain.transaction import Item
 from fraudkit.errors import CardNumberRefused, InvalidField
 from fraudkit.mapping.checking import Fault, refused
 from fraudkit.mapping.vocabulary import CARD_RANK, Field
 
-__all__ = ["item_counts"]
+__all__ = ["basket_columns"]
+
+_DTYPES: Final = [
+    pl.Float64 if path == "basket.digital_share" else pl.Int64 for path in BASKET_PATHS
+]
 
 
-def item_counts(baskets: list[Any], field: Field) -> tuple[pl.Series, list[Fault]]:
-    """Return the number of lines of each basket.
+def basket_columns(baskets: list[Any], field: Field) -> tuple[pl.Series, list[Fault]]:
+    """Return the numbers of each basket.
 
     Parameters
     ----------
@@ -31,22 +36,23 @@ def item_counts(baskets: list[Any], field: Field) -> tuple[pl.Series, list[Fault
 
     Returns
     -------
-    counts : polars.Series of Int64
-        Null where no lines came.
+    numbers : polars.Series of Struct
+        One field for each of `fraudkit.domain.basket.BASKET_PATHS`; null where no lines came.
     faults : list of Fault
         Baskets that do not hold, or that hold a card number.
     """
-    counts: list[int | None] = [None] * len(baskets)
+    numbers = [Basket()] * len(baskets)
     faults = []
     for row, basket in enumerate(baskets):
         if basket is None:
             continue
         try:
-            counts[row] = len(_items(basket, field)) or None
+            numbers[row] = basket_of(_items(basket, field))
         except InvalidField as error:
             rank = CARD_RANK if isinstance(error, CardNumberRefused) else field.rank
             faults.append(Fault([row], rank, error))
-    return pl.Series(counts, dtype=pl.Int64), faults
+    schema = dict(zip(BASKET_PATHS, _DTYPES, strict=True))
+    return pl.DataFrame(numbers, schema, orient="row").to_struct("order.items"), faults
 
 
 def _items(basket: Any, field: Field) -> tuple[Item, ...]:

@@ -12,6 +12,7 @@ from typing import Final
 
 import polars as pl
 
+from fraudkit.domain.basket import BASKET_PATHS
 from fraudkit.domain.card_number import looks_like_card_number
 from fraudkit.errors import DataFileError, InvalidField, MappingError
 from fraudkit.mapping.binding import bind, opened_parts, wanted_columns
@@ -47,8 +48,8 @@ class MappedData:
         The rows that hold, in input order: ``row`` (Int64, position in the input over all files,
         from 0), ``transaction_id``, ``event_time_ms`` (Int64, UTC), ``utc_offset_minutes``
         (Int32), ``order.amount_minor`` (Int64), ``order.currency``, then every other path that
-        came (String, Int64, Float64, Boolean), other times as Int64 ``…_ms``, items as their
-        number ``order.item_count``.
+        came (String, Int64, Float64, Boolean), other times as Int64 ``…_ms``, items as the
+        numbers of `fraudkit.domain.basket.BASKET_PATHS`.
     errors : polars.DataFrame
         The rows that do not: ``row``, ``transaction_id`` (null if unknown), ``error``.
     row_count : int
@@ -239,7 +240,7 @@ def _ordered(frame: pl.DataFrame) -> pl.DataFrame:
     named = [
         name for name in frame.columns if name.partition(".")[0] in open_tables() and "." in name
     ]
-    order = dict.fromkeys([*_LEADING, *fixed, *sorted(named), FRAUD])
+    order = dict.fromkeys([*_LEADING, *fixed, *BASKET_PATHS, *sorted(named), FRAUD])
     return frame.select(name for name in order if name in frame.columns)
 
 

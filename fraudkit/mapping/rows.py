@@ -131,6 +131,8 @@ def _is_told(target: Field, mapping: Mapping) -> bool:
 
 def _named(column: Column, target: Field) -> dict[str, pl.Series]:
     path = "order.amount_minor" if target.path == AMOUNT_IN_UNIT else target.frame_name
+    if target.kind is Kind.ITEMS:
+        return column.values.struct.unnest().to_dict()
     if target.path != "event_time" or column.offset is None:
         return {path: column.values}
     return {path: column.values, "utc_offset_minutes": column.offset}

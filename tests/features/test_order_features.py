@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from datetime import datetime, timedelta, timezone
+from datetime import UTC, datetime, timedelta, timezone
 from typing import Any
 
 import msgspec
@@ -20,61 +20,64 @@ from tests.domain.documents import documents, times
 CASES = [
     (compute.number, (3,), 3.0),
     (compute.number, (True,), 1.0),
-    (compute.amount, (1295,), 1295.0),
-    (compute.is_round_amount, (5000,), 1.0),
-    (compute.is_round_amount, (5050,), 0.0),
-    (compute.differs, ("DE", "DE"), 0.0),
-    (compute.differs, ("DE", "FR"), 1.0),
-    (compute.street_differs, ("Main St. 1", "1010", "main st 1", "1010"), 0.0),
-    (compute.street_differs, ("Main St. 1", "1010", "Main St. 1", "1020"), 1.0),
-    (compute.street_differs, ("Main St. 1", None, "Main St. 1", None), 0.0),
-    (compute.street_differs, ("Main St. 1", "1010", "Main St. 2", "1010"), 1.0),
-    (compute.name_differs, ("Ada", "Lovelace", "ADA", "Lovelace "), 0.0),
-    (compute.name_differs, ("Ada", "Lovelace", "Alan", "Lovelace"), 1.0),
-    (compute.name_differs, (None, "Lovelace", None, "Turing"), 1.0),
-    (compute.account_age_days, (3 * 86_400_000, 86_400_000), 2.0),
-    (compute.account_age_days, (0, 43_200_000), -0.5),
-    (compute.local_part_length, ("ada@example.org",), 3.0),
-    (compute.local_part_length, ("a@b@example.org",), 3.0),
-    (compute.digit_share, ("ab12@example.org",), 0.5),
-    (compute.name_in_email, ("ada.lovelace@example.org", "LoveLace"), 1.0),
-    (compute.name_in_email, ("ada.de-la-cruz@example.org", "de la Cruz"), 1.0),
-    (compute.name_in_email, ("ada@example.org", "Turing"), 0.0),
     (compute.is_true, (False,), 0.0),
+    (compute.amounts, (1295, 5000), (1295, 1, 0, 0)),
+    (compute.amounts, (1295, 5050), (1295, 0, 50, 0)),
+    (compute.amounts, (0, 0), (0, 1, 0, 0)),
+    (compute.amounts, (0, 77), (0, 0, 77, 0)),
+    (compute.amounts, (0, 777), (0, 0, 77, 1)),
+    (compute.amounts, (0, 7677), (0, 0, 77, 0)),
+    (compute.basket_shape, (600, 700, 3, 1000, 250), (200, 0.25, 1000 / 700)),
+    (compute.delivery, ("standard", "new_address"), (0, 0, 0)),
+    (compute.delivery, ("same_day", "new_address"), (1, 0, 1)),
+    (compute.delivery, ("same_day", "locker"), (1, 0, 0)),
+    (compute.delivery, ("standard", "digital"), (0, 1, 0)),
+    (compute.card_checks, ("pass", "fail", "pass"), (0, 1, 0, 0)),
+    (compute.card_days_left, (epoch_ms(datetime(2026, 2, 27, tzinfo=UTC)), 2026, 2), 2.0),
+    (compute.card_days_left, (epoch_ms(datetime(2027, 1, 2, tzinfo=UTC)), 2026, 12), -1.0),
+    (compute.card_days_left, (epoch_ms(datetime(1970, 1, 1, 12, tzinfo=UTC)), 1970, 1), 30.5),
 ]
 
 
 @pytest.mark.parametrize(("function", "arguments", "expected"), CASES)
-def test_known_cases(function: Any, arguments: tuple[Any, ...], expected: float) -> None:
+def test_known_cases(function: Any, arguments: tuple[Any, ...], expected: Any) -> None:
     assert function(*arguments) == expected
 
 
-UNKNOWN = [
-    (compute.number, (None,)),
-    (compute.number, ("n/a",)),
-    (compute.amount, (None,)),
-    (compute.is_round_amount, (None,)),
-    (compute.differs, ("DE", None)),
-    (compute.differs, (None, "DE")),
-    (compute.street_differs, (None, "1010", "Main St. 1", "1010")),
-    (compute.street_differs, ("Main St. 1", "1010", None, None)),
-    (compute.name_differs, ("Ada", None, "Ada", "Lovelace")),
-    (compute.name_differs, ("Ada", "Lovelace", "Ada", None)),
-    (compute.account_age_days, (0, None)),
-    (compute.local_part_length, (None,)),
-    (compute.local_part_length, ("9a0364b9e99bb480dd25e1f0284c8555",)),
-    (compute.digit_share, ("9a0364b9e99bb480dd25e1f0284c8555",)),
-    (compute.digit_share, ("@example.org",)),
-    (compute.name_in_email, ("9a0364b9e99bb480", "Turing")),
-    (compute.name_in_email, ("ada@example.org", None)),
-    (compute.name_in_email, ("ada@example.org", " - ")),
-    (compute.is_true, (None,)),
+# What each answer must be where something is absent; None stands for NaN.
+ABSENT = [
+    (compute.number, (None,), None),
+    (compute.number, ("n/a",), None),
+    (compute.is_true, (None,), None),
+    (compute.clock, (0, None), (None, None, None, None)),
+    (compute.amounts, (None, 5000), (None, 1, 0, 0)),
+    (compute.amounts, (1295, None), (1295, None, None, None)),
+    (compute.basket_shape, (None, 700, 3, 1000, 250), (None, 0.25, 1000 / 700)),
+    (compute.basket_shape, (600, 700, None, 1000, 250), (None, 0.25, 1000 / 700)),
+    (compute.basket_shape, (600, None, 3, 1000, 250), (200, 0.25, None)),
+    (compute.basket_shape, (600, 700, 3, None, None), (200, None, None)),
+    (compute.basket_shape, (600, 0, 3, 0, 0), (200, None, None)),
+    (compute.ages, (0, None, 43_200_000, None, 0), (None, -0.5, None, 0)),
+    (compute.ages, (3 * 86_400_000, 86_400_000, None, 0, None), (2, None, 3, None)),
+    (compute.delivery, (None, None), (None, None, None)),
+    (compute.delivery, ("overnight", None), (1, None, None)),
+    (compute.delivery, (None, "new_address"), (None, 0, None)),
+    (compute.card_checks, (None, None, None), (None, None, None, None)),
+    (compute.card_checks, ("unchecked", "unavailable", None), (None, None, None, 2)),
+    (compute.card_days_left, (0, None, 5), None),
+    (compute.card_days_left, (0, 2026, None), None),
 ]
 
 
-@pytest.mark.parametrize(("function", "arguments"), UNKNOWN)
-def test_what_is_absent_is_unknown(function: Any, arguments: tuple[Any, ...]) -> None:
-    assert math.isnan(function(*arguments))
+@pytest.mark.parametrize(("function", "arguments", "expected"), ABSENT)
+def test_what_is_absent_is_unknown(
+    function: Any, arguments: tuple[Any, ...], expected: Any
+) -> None:
+    found = function(*arguments)
+    values = found if isinstance(found, tuple) else (found,)
+    assert [None if math.isnan(value) else value for value in values] == list(
+        expected if isinstance(expected, tuple) else (expected,)
+    )
 
 
 @given(times())
@@ -82,19 +85,30 @@ def test_local_time_is_that_of_the_offset(moment: datetime) -> None:
     offset = moment.utcoffset()
     assert offset is not None
     minutes = int(offset.total_seconds()) // 60
-    assert compute.local_hour(epoch_ms(moment), minutes) == moment.hour
-    assert compute.local_weekday(epoch_ms(moment), minutes) == moment.weekday()
+    assert compute.clock(epoch_ms(moment), minutes) == (
+        moment.hour,
+        moment.weekday(),
+        moment.hour in range(6),
+        moment.strftime("%a") in {"Sat", "Sun"},
+    )
 
 
 def test_the_last_minute_of_a_day_is_of_that_day() -> None:
     moment = datetime(2026, 3, 1, 23, 59, 59, tzinfo=timezone(timedelta(hours=-3)))
-    assert compute.local_weekday(epoch_ms(moment), -180) == 6.0
-    assert compute.local_hour(epoch_ms(moment), -180) == 23.0
+    assert compute.clock(epoch_ms(moment), -180) == (23, 6, False, True)
+
+
+@given(amount=st.integers(0, 10**13))
+def test_repeated_digits_are_those_of_the_number_written_out(amount: int) -> None:
+    _, _, ending, is_repeated = compute.amounts(None, amount)
+    text = str(amount)
+    assert int(text[-2:]) == ending
+    assert is_repeated == (len(text) > 2 and len(set(text)) == 1)
 
 
 @settings(max_examples=60)
 @given(document=documents(Transaction), amount=st.none() | st.integers(0, 10**15))
-def test_every_value_is_unknown_or_in_its_range(
+def test_every_value_of_an_order_is_unknown_or_in_its_range(
     document: dict[str, Any], amount: int | None
 ) -> None:
     transaction = msgspec.convert(document, Transaction)

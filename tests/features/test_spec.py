@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from typing import Any
+from typing import Any, get_args
 
 import pytest
 from hypothesis import given
@@ -16,9 +16,11 @@ from fraudkit.features.spec import (
     Aggregation,
     Entity,
     FeatureSet,
+    OperationName,
     OrderFeature,
     category_code,
 )
+from fraudkit.features.spec_checks import OPERATIONS_OF
 
 MINUTE_MS = 60_000
 DAY_MS = 86_400_000
@@ -52,10 +54,11 @@ WRONG = {
         "window 'card_count' names entity 'crad'; known are ['card', 'email']",
     ),
     "an unknown entity to count": ([window(operation="distinct", of="emial")], "entity 'emial'"),
-    "distinct of nothing": ([window(operation="distinct")], "`of` goes with `distinct`"),
-    "a count of something": ([window(of="email")], "`of` goes with `distinct`"),
+    "distinct of nothing": ([window(operation="distinct")], "`of` goes with count_same, distinct,"),
+    "a count of something": ([window(of="email")], "`of` goes with count_same, distinct,"),
     "too narrow": ([window(window_ms=MINUTE_MS - 1)], "1 minute to 180 days wide, got 59999 ms"),
     "too wide": ([window(window_ms=180 * DAY_MS + 1)], "1 minute to 180 days wide"),
+    "no window and no retention": ([window(window_ms=None)], "retention_ms must be at least"),
     "a demographic": (
         [order_feature(inputs=("order.amount_minor", "demographic.age"))],
         "feature 'amount' must not read 'demographic.age'",
@@ -83,19 +86,51 @@ def test_two_entities_of_one_name_are_not_built() -> None:
         FeatureSet([CARD, other], [window()])
 
 
+@pytest.mark.parametrize("operation", sorted(OPERATIONS_OF))
+def test_what_looks_at_another_entity_must_name_it(operation: Any) -> None:
+    assert FeatureSet([CARD, EMAIL], [window(operation=operation, of="email")]).names
+    with pytest.raises(FeatureError, match="`of` goes with"):
+        FeatureSet([CARD, EMAIL], [window(operation=operation)])
+
+
 @pytest.mark.parametrize("window_ms", [MINUTE_MS, 180 * DAY_MS])
-def test_the_narrowest_and_the_widest_window_are_built(window_ms: int) -> None:
-    assert FeatureSet([CARD], [window(window_ms=window_ms)]).window_ms_max == window_ms
+def test_the_past_is_kept_as_long_as_the_widest_window_asks(window_ms: int) -> None:
+    built = FeatureSet([CARD], [window(name="a"), window(name="b", window_ms=window_ms)])
+    assert built.retention_ms == max(window_ms, DAY_MS)
+
+
+def test_a_window_without_a_width_is_as_wide_as_the_past_is_kept() -> None:
+    ever, day = window(name="ever", window_ms=None), window(name="day")
+    built = FeatureSet([CARD], [ever, day], retention_ms=400 * DAY_MS)
+    assert (built.width_ms(ever), built.width_ms(day)) == (400 * DAY_MS, DAY_MS)
+
+
+@pytest.mark.parametrize("retention_ms", [DAY_MS - 1, 0, 3_660 * DAY_MS + 1])
+def test_a_past_shorter_than_a_window_or_without_end_is_not_built(retention_ms: int) -> None:
+    with pytest.raises(FeatureError, match=f"retention_ms must be .* got {retention_ms}"):
+        FeatureSet([CARD], [window()], retention_ms=retention_ms)
 
 
 def test_order_features_come_first_and_keep_their_order() -> None:
     listed = [window(name="b"), order_feature(name="d"), window(name="a"), order_feature(name="c")]
-    built = FeatureSet([CARD], listed)
+    built = FeatureSet([CARD], listed, max_events=7, retention_ms=9 * DAY_MS)
     assert built.names == ("d", "c", "b", "a")
     kept = built.keep({"a", "d", "absent"})
     assert kept.names == ("d", "a")
     assert kept.entities == built.entities
     assert kept.max_events == built.max_events
+    assert kept.retention_ms == built.retention_ms
+
+
+def test_inputs_are_what_features_and_their_entities_read_each_once() -> None:
+    listed = [
+        order_feature(inputs=("order.amount_minor", "email.address")),
+        window(operation="distinct", of="email"),
+    ]
+    unused = Entity(name="phone", inputs=("billing.phone_number",))
+    assert FeatureSet([CARD, EMAIL, unused], listed).inputs == (
+        "order.amount_minor", "email.address", "payment.card.fingerprint",
+    )  # fmt: skip
 
 
 def test_statuses_are_those_that_some_window_asks_for() -> None:
@@ -108,6 +143,16 @@ def test_statuses_are_those_that_some_window_asks_for() -> None:
 
 CHANGES = {
     "max_events": lambda: FeatureSet([CARD, EMAIL], [order_feature(), window()], max_events=9),
+    "retention": lambda: FeatureSet(
+        [CARD, EMAIL], [order_feature(), window()], retention_ms=2 * DAY_MS
+    ),
+    "no width": lambda: FeatureSet(
+        [CARD, EMAIL], [order_feature(), window(window_ms=None)], retention_ms=DAY_MS
+    ),
+    "operation": lambda: FeatureSet([CARD, EMAIL], [order_feature(), window(operation="sum")]),
+    "of": lambda: FeatureSet(
+        [CARD, EMAIL], [order_feature(), window(operation="is_new", of="email")]
+    ),
     "entity": lambda: FeatureSet([EMAIL, CARD], [order_feature(), window()]),
     "window": lambda: FeatureSet([CARD, EMAIL], [order_feature(), window(window_ms=MINUTE_MS)]),
     "where": lambda: FeatureSet([CARD, EMAIL], [order_feature(), window(where="fraud")]),
@@ -125,6 +170,19 @@ def test_the_digest_tells_feature_sets_apart() -> None:
     digests = [same[0], *(make().digest for make in CHANGES.values())]
     assert same[0] == same[1]
     assert len(set(digests)) == len(digests)
+
+
+def test_other_words_are_the_same_features() -> None:
+    words = {"unit": "u", "meaning": "m", "reason_code": "Y", "text": "t", "unknown_text": "n"}
+    told = Entity(name="card", inputs=CARD.inputs, label="this card")
+    assert FeatureSet([told], [window(**words)]).digest == FeatureSet([CARD], [window()]).digest
+
+
+@pytest.mark.parametrize("operation", get_args(OperationName))
+def test_only_shares_and_answers_of_yes_or_no_end_at_one(operation: Any) -> None:
+    made = window(operation=operation)
+    assert (made.low, made.high) == (0.0, 1.0 if operation in {"share", "is_new"} else math.inf)
+    assert not made.is_categorical
 
 
 LEVELS = st.lists(st.text(max_size=5), unique=True, max_size=6)

@@ -14,6 +14,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from fraudkit.domain.basket import BASKET_PATHS, basket_of
 from fraudkit.domain.decoding import decode_transaction
 from fraudkit.domain.transaction import Transaction, epoch_ms
 from fraudkit.errors import InvalidField
@@ -32,8 +33,8 @@ def _read(lines: list[bytes], mapping: Mapping | None = None) -> MappedData:
 def _online(transaction: Transaction, column: str) -> Any:
     if column in {"event_time_ms", "utc_offset_minutes"}:
         return getattr(transaction, column)
-    if column == "order.item_count":
-        return len(transaction.order.items) or None
+    if column in BASKET_PATHS:
+        return basket_of(transaction.order.items)[BASKET_PATHS.index(column)]
     table, _, key = column.partition(".")
     if table in {"entities", "custom_inputs"}:
         return getattr(transaction, table).get(key)

@@ -11,6 +11,7 @@ import msgspec
 import polars as pl
 import pytest
 
+from fraudkit.domain.basket import BASKET_PATHS
 from fraudkit.domain.transaction import Transaction
 from fraudkit.errors import MappingError
 from fraudkit.mapping import Mapping, read_data
@@ -80,7 +81,7 @@ def as_document(row: dict[str, Any]) -> dict[str, Any]:
     document: dict[str, Any] = {}
     for column, value in row.items():
         path = column.removesuffix("_ms")
-        if value is None or path in {"row", "utc_offset_minutes", "order.item_count"}:
+        if value is None or path in {"row", "utc_offset_minutes", *BASKET_PATHS}:
             continue
         *outer, last = path.split(".")
         here = document

@@ -1,17 +1,14 @@
 """The offline driver: a frame of transactions in, the same rows as online out.
 
-Every row is what the online driver would have computed at the transaction's event time, had it
-seen all transactions of the frame as they happened and all outcomes as they became known. The
-same functions compute both: order features and keys on each distinct combination of their
-inputs, windows by `fraudkit.features.window.window_values`.
+Every row is what the online driver would have computed when the transaction was received, had
+it seen all transactions of the frame as they were received and all outcomes as they became
+known. The same functions compute both.
 """
 
 from __future__ import annotations
 
-import os
-from collections.abc import Sequence
-from concurrent.futures import ThreadPoolExecutor
-from typing import Final
+from collections.abc import Callable
+from typing import Literal
 
 import numpy as np
 import polars as pl
@@ -19,81 +16,134 @@ from numpy.typing import NDArray
 
 from fraudkit.compiled import compiled
 from fraudkit.domain.money import RateTable
-from fraudkit.errors import FeatureError
+from fraudkit.features.enrichment import Enrichment
 from fraudkit.features.fields import REFERENCE_AMOUNT
-from fraudkit.features.keys import IdentifierHash, event_id
-from fraudkit.features.spec import FeatureSet, OrderFeature
-from fraudkit.features.state import WindowPlan, window_plan
-from fraudkit.features.window import (
+from fraudkit.features.keys import event_id
+from fraudkit.features.offline_columns import entity_hashes, fill_order_features, with_derived
+from fraudkit.features.offline_windows import Log, accepted_events, fill_windows
+from fraudkit.features.plan import WindowPlan, window_plan
+from fraudkit.features.spec import FeatureSet
+from fraudkit.features.window_arrays import (
     AMOUNT,
+    AVAILABLE_AT,
+    EVENT_ID,
     EVENT_TIME,
     FIRST_STATUS,
     NEVER,
     NO_AMOUNT,
     NO_KEY,
-    Scratch,
-    WindowArrays,
-    new_scratch,
-    window_values,
 )
 
-__all__ = ["feature_rows", "features_frame", "reference_amounts"]
+__all__ = ["AVAILABLE_AT_MS", "feature_rows", "features_frame", "order_rows", "reference_amounts"]
 
-_BATCH_KEY: Final = b"fraudkit offline: hashes stay in this process"
-_THREADS: Final = os.cpu_count() or 1
+AVAILABLE_AT_MS = "available_at_ms"
+"""The column that says when a transaction was received; without it, when it was made."""
+
+_LONG_RUN = 64
 
 
 def features_frame(
-    frame: pl.DataFrame, features: FeatureSet, rates: RateTable, outcomes: pl.DataFrame
-) -> pl.DataFrame:
-    """Return the feature rows as a frame, one column a feature, in the frame's order."""
-    rows = feature_rows(frame, features, rates, outcomes)
-    return pl.DataFrame({name: rows[:, index] for index, name in enumerate(features.names)})
-
-
-def feature_rows(
     frame: pl.DataFrame,
     features: FeatureSet,
     rates: RateTable,
     outcomes: pl.DataFrame,
     *,
     first_query: int = 0,
+    enrichment: Enrichment | None = None,
+    allowed_lateness_ms: int | None = None,
+    progress: Callable[[int], None] = lambda _done: None,
+) -> pl.DataFrame:
+    """Return the feature rows as a frame, one column a feature; see `feature_rows`."""
+    rows = feature_rows(
+        frame,
+        features,
+        rates,
+        outcomes,
+        first_query=first_query,
+        enrichment=enrichment,
+        allowed_lateness_ms=allowed_lateness_ms,
+        order="F",
+        progress=progress,
+    )
+    return pl.DataFrame({name: rows[:, index] for index, name in enumerate(features.names)})
+
+
+def feature_rows(  # noqa: PLR0913 - what a frame of features is made of
+    frame: pl.DataFrame,
+    features: FeatureSet,
+    rates: RateTable,
+    outcomes: pl.DataFrame,
+    *,
+    first_query: int = 0,
+    enrichment: Enrichment | None = None,
+    allowed_lateness_ms: int | None = None,
+    order: Literal["C", "F"] = "C",
+    progress: Callable[[int], None] = lambda _done: None,
 ) -> NDArray[np.float64]:
     """Return the feature rows of a frame's transactions.
 
     Parameters
     ----------
     frame : polars.DataFrame
-        A vocabulary frame: ``transaction_id`` (unique), ``event_time_ms``,
-        ``order.amount_minor``, ``order.currency`` and any other vocabulary path.
+        A vocabulary frame: ``transaction_id``, ``event_time_ms``, ``order.amount_minor``,
+        ``order.currency`` and any other vocabulary path. With a column ``available_at_ms`` a
+        transaction is seen, and sees, as of then; without it as of its own time. An id that
+        comes again counts once, as it first came.
     outcomes : polars.DataFrame
         ``transaction_id``, ``status`` (`fraudkit.domain.outcome.Status`), ``known_at_ms``.
     first_query : int
         Rows before this one are history: they fill the windows and get no row.
+    enrichment : Enrichment, optional
+        The sources of derived fields; the default ones if not given.
+    allowed_lateness_ms : int, optional
+        Leave out of the windows what a store with this setting would not have taken in, by
+        ``available_at_ms``. Nothing if not given.
+    order : {"C", "F"}
+        Whether the answer is laid out by row or by column.
+    progress : callable
+        Called with the number of features that are done.
 
     Returns
     -------
     ndarray of float64, shape (len(frame) - first_query, n_features)
         In the frame's order, whatever the order of time.
-
-    Raises
-    ------
-    FeatureError
-        If a transaction id stands twice.
     """
-    if frame["transaction_id"].n_unique() != len(frame):
-        raise FeatureError("transaction_id must be unique in a frame; drop repeats first")
     plan = window_plan(features)
-    frame = frame.with_columns(reference_amounts(frame, rates))
-    out = np.empty((len(frame) - first_query, plan.n_out))
-    queried = frame.slice(first_query)
-    for column, feature in enumerate(features.order_features):
-        out[:, column] = _order_column(queried, feature)
-    ids = np.array([event_id(identifier) for identifier in frame["transaction_id"]], np.int64)
-    log = _event_log(frame, features, plan, outcomes, IdentifierHash(_BATCH_KEY))
-    for entity in range(len(plan.arrays.entities)):
-        _fill_windows(log, ids, entity, plan, first_query, out)
+    frame = _widened(frame, features, rates, enrichment)
+    out = np.empty((len(frame) - first_query, plan.n_out), order=order)
+    fill_order_features(frame.slice(first_query), features.order_features, out, progress)
+    fill_windows(_log(frame, features, plan, outcomes, first_query, allowed_lateness_ms), plan, out)
+    progress(plan.n_out)
     return out
+
+
+def order_rows(
+    frame: pl.DataFrame,
+    features: FeatureSet,
+    rates: RateTable,
+    *,
+    enrichment: Enrichment | None = None,
+) -> NDArray[np.float64]:
+    """Return the order features of a frame's transactions, which need no history.
+
+    Returns
+    -------
+    ndarray of float64, shape (len(frame), n_order_features)
+        In the frame's order.
+    """
+    out = np.empty((len(frame), len(features.order_features)))
+    widened = _widened(frame, features, rates, enrichment)
+    fill_order_features(widened, features.order_features, out, lambda _done: None)
+    return out
+
+
+def _widened(
+    frame: pl.DataFrame, features: FeatureSet, rates: RateTable, enrichment: Enrichment | None
+) -> pl.DataFrame:
+    """Return the frame with the reference amounts and the derived fields that are read."""
+    sources = Enrichment.default() if enrichment is None else enrichment
+    frame = frame.with_columns(reference_amounts(frame, rates))
+    return with_derived(frame, features.inputs, sources)
 
 
 def reference_amounts(frame: pl.DataFrame, rates: RateTable) -> pl.Series:
@@ -105,148 +155,96 @@ def reference_amounts(frame: pl.DataFrame, rates: RateTable) -> pl.Series:
     return pl.Series(REFERENCE_AMOUNT, amounts, pl.Int64)
 
 
-def _order_column(frame: pl.DataFrame, feature: OrderFeature) -> NDArray[np.float64]:
-    return _by_value(frame, feature.inputs, feature.compute, pl.Float64)
-
-
-def _by_value(
-    frame: pl.DataFrame, inputs: Sequence[str], function: object, dtype: type[pl.DataType]
-) -> NDArray[np.float64]:
-    """Apply a function of a few columns once to every distinct combination of their values."""
-    present = [name for name in dict.fromkeys(inputs) if name in frame.columns]
-    if not present:
-        value = function(*(None for _ in inputs))  # type: ignore[operator]
-        return pl.Series([value], dtype=dtype).new_from_index(0, len(frame)).to_numpy()
-    distinct = frame.select(present).unique(maintain_order=True)
-    columns = {name: distinct[name].to_list() for name in present}
-    absent = [None] * len(distinct)
-    arguments = zip(*(columns.get(name, absent) for name in inputs), strict=True)
-    values = pl.Series("value", [function(*row) for row in arguments], dtype)  # type: ignore[operator]
-    if len(distinct) == len(frame):
-        return values.to_numpy()
-    joined = frame.select(present).join(
-        distinct.with_columns(values),
-        on=present,
-        how="left",
-        nulls_equal=True,
-        maintain_order="left",
-    )
-    return joined["value"].to_numpy()
-
-
-def _event_log(
+def _log(
     frame: pl.DataFrame,
     features: FeatureSet,
     plan: WindowPlan,
     outcomes: pl.DataFrame,
-    identifier_hash: IdentifierHash,
+    first_query: int,
+    allowed_lateness_ms: int | None,
+) -> Log:
+    columns = np.empty((plan.n_columns, len(frame)), np.int64)
+    columns[EVENT_ID] = np.arange(1, len(frame) + 1)
+    columns[EVENT_TIME] = frame["event_time_ms"].to_numpy()
+    available = AVAILABLE_AT_MS if AVAILABLE_AT_MS in frame.columns else "event_time_ms"
+    columns[AVAILABLE_AT] = frame[available].to_numpy()
+    columns[AMOUNT] = frame[REFERENCE_AMOUNT].fill_null(NO_AMOUNT).to_numpy()
+    _fill_known_at(columns, frame["transaction_id"], plan, outcomes)
+    for column, place in enumerate(plan.hashed_places, plan.first_hash):
+        columns[column] = entity_hashes(frame, features.entities[place])
+    repeated = _repeated(frame["transaction_id"])
+    _set_event_ids(columns, frame["transaction_id"], repeated)
+    is_event = np.ones(len(frame), np.bool_)
+    if repeated.any() or allowed_lateness_ms is not None:
+        is_event = accepted_events(
+            columns[EVENT_ID], columns[EVENT_TIME], columns[AVAILABLE_AT], allowed_lateness_ms
+        )
+    events = _in_order(columns, np.flatnonzero(is_event), frame["transaction_id"], plan)
+    return Log(columns, events, np.flatnonzero(~is_event), first_query)
+
+
+def _repeated(ids: pl.Series) -> NDArray[np.bool_]:
+    """Return which ids come more than once; different hashes show cheaply that none does."""
+    if ids.hash().n_unique() == len(ids):
+        return np.zeros(len(ids), np.bool_)
+    return ids.is_duplicated().to_numpy()
+
+
+def _fill_known_at(
+    columns: NDArray[np.int64], ids: pl.Series, plan: WindowPlan, outcomes: pl.DataFrame
+) -> None:
+    columns[FIRST_STATUS : plan.first_hash] = NEVER
+    asked = outcomes.filter(pl.col("status").is_in([int(status) for status in plan.statuses]))
+    found = ids.to_frame().with_row_index("row").join(asked, on="transaction_id")
+    for status in plan.statuses:
+        known = found.filter(pl.col("status") == int(status))
+        np.minimum.at(
+            columns[FIRST_STATUS + plan.statuses.index(status)],
+            known["row"].to_numpy(),
+            known["known_at_ms"].to_numpy(),
+        )
+
+
+def _set_event_ids(columns: NDArray[np.int64], ids: pl.Series, is_asked: NDArray[np.bool_]) -> None:
+    rows = np.flatnonzero(is_asked)
+    columns[EVENT_ID, rows] = [event_id(identifier) for identifier in ids.gather(rows)]
+
+
+def _in_order(
+    columns: NDArray[np.int64], rows: NDArray[np.int64], ids: pl.Series, plan: WindowPlan
 ) -> NDArray[np.int64]:
-    log = np.full((len(frame), plan.n_columns), NEVER, np.int64)
-    log[:, EVENT_TIME] = frame["event_time_ms"].to_numpy()
-    log[:, AMOUNT] = frame[REFERENCE_AMOUNT].fill_null(NO_AMOUNT).to_numpy()
-    for column, status in enumerate(plan.statuses, FIRST_STATUS):
-        log[:, column] = _known_at(frame, outcomes, int(status))
-    for column, place in enumerate(plan.entity_places, plan.first_entity):
-        entity = features.entities[place]
-        log[:, column] = _by_value(
-            frame,
-            entity.inputs,
-            lambda *values, entity=entity: identifier_hash.of_entity(entity, values),
-            pl.Int64,
-        )
-    return log
+    """Return the rows by ascending (event time, event id).
 
-
-def _known_at(frame: pl.DataFrame, outcomes: pl.DataFrame, status: int) -> NDArray[np.int64]:
-    known = (
-        outcomes.filter(pl.col("status") == status)
-        .group_by("transaction_id")
-        .agg(pl.col("known_at_ms").min())
-    )
-    joined = frame.select("transaction_id").join(
-        known, on="transaction_id", how="left", maintain_order="left"
-    )
-    return joined["known_at_ms"].fill_null(NEVER).to_numpy()
-
-
-def _fill_windows(
-    log: NDArray[np.int64],
-    ids: NDArray[np.int64],
-    entity: int,
-    plan: WindowPlan,
-    first_query: int,
-    out: NDArray[np.float64],
-) -> None:
-    keys = log[:, plan.arrays.entities[entity, 0]]
-    order = np.lexsort((ids, log[:, EVENT_TIME], keys))
-    order = order[keys[order] != NO_KEY]
-    without_key = np.flatnonzero(keys[first_query:] == NO_KEY)
-    first, last = plan.arrays.entities[entity, 1:3]
-    out[np.ix_(without_key, plan.arrays.features[first:last, 4])] = np.nan
-    starts, ends = _spans(log, keys, order)
-    bounds = np.linspace(0, len(order), _THREADS + 1).astype(np.int64)
-
-    def fill(index: int) -> None:
-        _window_rows(
-            log,
-            order,
-            starts,
-            ends,
-            (bounds[index], bounds[index + 1]),
-            plan.max_events,
-            entity,
-            plan.arrays,
-            new_scratch(plan.arrays, plan.max_events),
-            first_query,
-            out,
-        )
-
-    with ThreadPoolExecutor(_THREADS) as pool:
-        list(pool.map(fill, range(_THREADS)))
+    Ids are computed only where they can decide: for rows that share their time and a key.
+    """
+    ordered = rows[np.argsort(columns[EVENT_TIME, rows], kind="stable")]
+    is_tied = _tied(columns, ordered, plan.arrays.entities[:, 0])
+    if not is_tied.any():
+        return ordered
+    _set_event_ids(columns, ids, is_tied)
+    return ordered[np.lexsort((columns[EVENT_ID, ordered], columns[EVENT_TIME, ordered]))]
 
 
 @compiled
-def _spans(
-    log: NDArray[np.int64], keys: NDArray[np.int64], order: NDArray[np.int64]
-) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-    """Return, per place of ``order``, where its key starts and where its own time starts."""
-    starts = np.empty(len(order), np.int64)
-    ends = np.empty(len(order), np.int64)
-    for place in range(len(order)):
-        same_key = place > 0 and keys[order[place]] == keys[order[place - 1]]
-        starts[place] = starts[place - 1] if same_key else place
-        same_time = same_key and log[order[place], 0] == log[order[place - 1], 0]
-        ends[place] = ends[place - 1] if same_time else place
-    return starts, ends
-
-
-@compiled
-def _window_rows(
-    log: NDArray[np.int64],
-    order: NDArray[np.int64],
-    starts: NDArray[np.int64],
-    ends: NDArray[np.int64],
-    place_range: tuple[int, int],
-    max_events: int,
-    entity: int,
-    arrays: WindowArrays,
-    scratch: Scratch,
-    first_query: int,
-    out: NDArray[np.float64],
-) -> None:
-    for place in range(place_range[0], place_range[1]):
-        row = order[place]
-        if row < first_query:
+def _tied(
+    columns: NDArray[np.int64], ordered: NDArray[np.int64], keys: NDArray[np.int64]
+) -> NDArray[np.bool_]:
+    """Return which rows share time and a key with another; all of a long run of equal times."""
+    is_tied = np.zeros(columns.shape[1], np.bool_)
+    times = columns[EVENT_TIME]
+    first = 0
+    for end in range(1, len(ordered) + 1):
+        if end < len(ordered) and times[ordered[end]] == times[ordered[first]]:
             continue
-        first = max(starts[place], ends[place] - max_events)
-        window_values(
-            log,
-            order[first : ends[place]],
-            log[row, EVENT_TIME],
-            log[row, AMOUNT],
-            max_events,
-            entity,
-            arrays,
-            scratch,
-            out[row - first_query],
-        )
+        for place in range(first, end):
+            if end - first > _LONG_RUN:
+                is_tied[ordered[place]] = True
+                continue
+            for other in range(first, place):
+                for key in keys:
+                    held = columns[key, ordered[place]]
+                    if held != NO_KEY and held == columns[key, ordered[other]]:
+                        is_tied[ordered[place]] = True
+                        is_tied[ordered[other]] = True
+        first = end
+    return is_tied

@@ -1,0 +1,186 @@
+"""One entity's events, grouped by key: what the offline driver hands to the kernel."""
+
+from __future__ import annotations
+
+from typing import Final, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from fraudkit.compiled import compiled, compiled_part
+from fraudkit.features.window import add_totals
+from fraudkit.features.window_arrays import (
+    AMOUNT,
+    AVAILABLE_AT,
+    EVENT_TIME,
+    HELD_AMOUNT,
+    HELD_FIRST,
+    HELD_TIME,
+    NO_KEY,
+)
+
+__all__ = ["Groups", "group_slot", "grouped", "put_back"]
+
+_BLOCK_ROWS: Final = 2048
+
+
+class Groups(NamedTuple):
+    """One entity's events, grouped by key; within a key newest first.
+
+    Attributes
+    ----------
+    table : ndarray of int64, shape (n_slots, 2)
+        Open addressing: a key (0 is free) and its group.
+    starts : ndarray of int64, shape (n_keys + 1,)
+        Where each group's events begin in ``order``.
+    order : ndarray of int64, shape (n_grouped,)
+        Rows of the log.
+    held : ndarray of int64, shape (4 + n_needed, n_grouped + 1)
+        What the kernel reads of the events, see `fraudkit.features.window_arrays.Scratch`.
+    sees_from : ndarray of int64, shape (n_grouped,)
+        The newest event before each one's own time, as a place in ``order``.
+    asked_ms : ndarray of int64, shape (n_grouped,)
+        When each one was available itself.
+    available_ms : ndarray of int64, shape (n_grouped,)
+        When the event and all older ones of the key were available.
+    """
+
+    table: NDArray[np.int64]
+    starts: NDArray[np.int64]
+    order: NDArray[np.int64]
+    held: NDArray[np.int64]
+    sees_from: NDArray[np.int64]
+    asked_ms: NDArray[np.int64]
+    available_ms: NDArray[np.int64]
+
+
+def grouped(
+    columns: NDArray[np.int64], events: NDArray[np.int64], key: int, needed: NDArray[np.int64]
+) -> Groups:
+    """Return events grouped by key.
+
+    Parameters
+    ----------
+    columns : ndarray of int64, shape (n_columns, n)
+        See `fraudkit.features.offline_windows.Log`.
+    events : ndarray of int64, shape (n_events,)
+        Their rows, by ascending (event time, event id).
+    key : int
+        The column of the key; events without one are left out.
+    needed : ndarray of int64, shape (n_needed,)
+        The columns that the kernel reads beside time and amount.
+    """
+    table, starts, order = _group_by_key(columns[key], events)
+    held = _held(columns, needed, order)
+    asked_ms = _gathered(columns[AVAILABLE_AT], order)
+    sees_from, available_ms = _reach(held, asked_ms, starts)
+    return Groups(table, starts, order, held, sees_from, asked_ms, available_ms)
+
+
+@compiled
+def _group_by_key(
+    keys: NDArray[np.int64], events: NDArray[np.int64]
+) -> tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.int64]]:
+    """Return a table from key to group, where groups start, and their rows, newest first."""
+    n_slots = 16
+    while n_slots < 2 * len(events):
+        n_slots *= 2
+    table = np.zeros((n_slots, 2), np.int64)
+    groups = np.empty(len(events), np.int64)
+    counts = np.zeros(len(events) + 1, np.int64)
+    n_groups = 0
+    for place in range(len(events)):
+        key = keys[events[place]]
+        if key == NO_KEY:
+            groups[place] = -1
+            continue
+        slot = group_slot(table, key)
+        if table[slot, 0] == NO_KEY:
+            table[slot, 0] = key
+            table[slot, 1] = n_groups
+            n_groups += 1
+        groups[place] = table[slot, 1]
+        counts[groups[place] + 1] += 1
+    starts = np.cumsum(counts[: n_groups + 1])
+    free = starts[1:].copy()
+    order = np.empty(starts[-1], np.int64)
+    for place in range(len(events)):
+        group = groups[place]
+        if group >= 0:
+            free[group] -= 1
+            order[free[group]] = events[place]
+    return table, starts, order
+
+
+@compiled_part
+def group_slot(table: NDArray[np.int64], key: int) -> int:
+    """Return the slot of a key, or the free slot where it would go."""
+    mask = len(table) - 1
+    slot = (key ^ (key >> 32)) & mask
+    while table[slot, 0] != NO_KEY and table[slot, 0] != key:
+        slot = (slot + 1) & mask
+    return slot
+
+
+@compiled
+def _held(
+    columns: NDArray[np.int64], needed: NDArray[np.int64], order: NDArray[np.int64]
+) -> NDArray[np.int64]:
+    held = np.empty((HELD_FIRST + len(needed), len(order) + 1), np.int64)
+    held[HELD_TIME, :-1] = _gathered(columns[EVENT_TIME], order)
+    held[HELD_AMOUNT, :-1] = _gathered(columns[AMOUNT], order)
+    for index in range(len(needed)):
+        held[HELD_FIRST + index, :-1] = _gathered(columns[needed[index]], order)
+    add_totals(held, len(order))
+    return held
+
+
+@compiled
+def _gathered(source: NDArray[np.int64], order: NDArray[np.int64]) -> NDArray[np.int64]:
+    target = np.empty(len(order), np.int64)
+    for place in range(len(order)):
+        target[place] = source[order[place]]
+    return target
+
+
+@compiled
+def _reach(
+    held: NDArray[np.int64], asked_ms: NDArray[np.int64], starts: NDArray[np.int64]
+) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """Return where each event's own past begins, and since when all of that is available."""
+    sees_from = np.empty(len(asked_ms), np.int64)
+    available_ms = asked_ms.copy()
+    for group in range(len(starts) - 1):
+        for place in range(starts[group + 1] - 1, starts[group] - 1, -1):
+            sees_from[place] = place + 1
+            if place + 1 == starts[group + 1]:
+                continue
+            available_ms[place] = max(available_ms[place], available_ms[place + 1])
+            if held[HELD_TIME, place] == held[HELD_TIME, place + 1]:
+                sees_from[place] = sees_from[place + 1]
+    return sees_from, available_ms
+
+
+@compiled
+def put_back(
+    values: NDArray[np.float64],
+    order: NDArray[np.int64],
+    columns: NDArray[np.int64],
+    first_query: int,
+    out: NDArray[np.float64],
+) -> None:
+    """Copy values from the order of groups to that of the queries; NaN where there are none.
+
+    ``out`` may be laid out by row or by column: a block of its rows fits a core's cache.
+    """
+    places = np.full(len(out), -1, np.int64)
+    for place in range(len(order)):
+        if order[place] >= first_query:
+            places[order[place] - first_query] = place
+    for block in range(0, len(out), _BLOCK_ROWS):
+        end = min(block + _BLOCK_ROWS, len(out))
+        for index in range(len(columns)):
+            column = columns[index]
+            for row in range(block, end):
+                place = places[row]
+                out[row, column] = values[place, index] if place >= 0 else np.nan

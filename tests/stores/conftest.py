@@ -1,0 +1,17 @@
+"""A Redis for the tests of this folder."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import pytest
+
+from tests.stores.redis_server import BINARY, RedisServer, redis_server
+
+
+@pytest.fixture(scope="module")
+def server() -> Iterator[RedisServer]:
+    if BINARY is None:
+        pytest.skip("no redis-server or valkey-server here")
+    with redis_server() as running:
+        yield running

@@ -7,14 +7,15 @@
     │   ├── InvalidField                  one field of a transaction, outcome or context
     │   │   └── CardNumberRefused         a string that looks like a full card number
     │   ├── MappingError                  a mapping that does not fit the file
-    │   ├── DataFileError                 a file that cannot be read as a table
+    │   ├── DataFileError                 a file that cannot be read
     │   ├── FeatureError                  a feature or feature set that cannot be built
     │   └── PolicyError                   costs or a policy that cannot be used
     ├── ArtifactError                     a bundle or catalogue that must not be used
     │   ├── BundleError
     │   └── CatalogError
+    ├── CheckFailed                       an implementation does not hold its contract
     ├── TrainingError                     data from which no honest model can be made
-    └── StoreError                        a store or journal that cannot serve
+    └── StoreError                        a store, journal or source that cannot serve
         ├── JournalError
         └── JournalLocked                 another process is writing this journal
 
@@ -26,6 +27,7 @@ __all__ = [
     "BundleError",
     "CardNumberRefused",
     "CatalogError",
+    "CheckFailed",
     "DataFileError",
     "FeatureError",
     "FraudkitError",
@@ -95,7 +97,7 @@ class MappingError(InputError):
 
 
 class DataFileError(InputError):
-    """A data file cannot be read as a table."""
+    """A data file cannot be read."""
 
 
 class FeatureError(InputError):
@@ -118,12 +120,43 @@ class CatalogError(ArtifactError):
     """A payment-method catalogue contradicts itself."""
 
 
+class CheckFailed(FraudkitError):
+    """An implementation does not hold what it must.
+
+    Parameters
+    ----------
+    subject : str
+        What was checked.
+    check : str
+        The name of the check.
+    rule : str
+        What must hold, as a sentence.
+    expected, received : str
+        What should have come out, and what did.
+    shown_by : str
+        The least input that shows it; lines.
+    """
+
+    def __init__(
+        self, subject: str, check: str, rule: str, *, expected: str, received: str, shown_by: str
+    ) -> None:
+        self.subject = subject
+        self.check = check
+        self.expected = expected
+        self.received = received
+        self.shown_by = shown_by
+        super().__init__(
+            f"{subject} fails the check {check!r}: {rule} "
+            f"Expected {expected}, got {received}:\n{shown_by}"
+        )
+
+
 class TrainingError(FraudkitError):
     """No honest model can be made from this data."""
 
 
 class StoreError(FraudkitError):
-    """A store or a journal cannot serve."""
+    """A store, a journal or a source of derived fields cannot serve."""
 
 
 class JournalError(StoreError):

@@ -26,8 +26,9 @@ from fraudkit.features.catalog import default_features
 from fraudkit.features.keys import IdentifierHash, event_id
 from fraudkit.features.offline import feature_rows, features_frame
 from fraudkit.features.online import OnlineFeatures
+from fraudkit.features.plan import window_plan
 from fraudkit.features.spec import FeatureSet
-from fraudkit.features.state import Appended, window_plan
+from fraudkit.features.state import Appended
 from fraudkit.mapping import Mapping, read_data
 from fraudkit.stores.memory import MemoryStore
 from tests.domain.documents import documents

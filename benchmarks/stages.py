@@ -15,12 +15,11 @@ from numpy.typing import NDArray
 from fraudkit.decisions.policy import can_be_challenged, parse_policy
 from fraudkit.domain.decision import Decision, Versions
 from fraudkit.domain.decoding import decode_transaction
-from fraudkit.domain.outcome import Outcome, statuses_of
-from fraudkit.domain.transaction import Transaction
-from fraudkit.features.keys import EntityKeys, IdentifierHash, event_id
+from fraudkit.domain.outcome import Outcome
+from fraudkit.features.keys import IdentifierHash
 from fraudkit.features.online import OnlineFeatures
-from fraudkit.features.state import Event, window_plan
-from fraudkit.features.window import NO_AMOUNT
+from fraudkit.features.plan import window_plan
+from fraudkit.past import Past
 from fraudkit.scoring.bundle import Bundle
 from fraudkit.scoring.calibration import probability
 from fraudkit.scoring.reasons import Reasons
@@ -30,13 +29,12 @@ __all__ = ["STAGES", "StagedRoad"]
 
 STAGES: Final = (
     "decode",
-    "order_features",
-    "entity_keys",
-    "windows",
+    "order_features_and_keys",
+    "windows_and_append",
     "score_and_shapley",
     "reasons",
     "policy_and_decision",
-    "append",
+    "remember_decision",
     "encode",
 )
 """In the order in which the engine walks them."""
@@ -54,14 +52,12 @@ class StagedRoad:
     """
 
     def __init__(self, bundle: Bundle) -> None:
-        features = bundle.features
+        features, plan = bundle.features, window_plan(bundle.features)
+        store, identifier_hash = MemoryStore(plan), IdentifierHash(_HASH_KEY)
         self._bundle = bundle
-        self._plan = window_plan(features)
-        self._store = MemoryStore(self._plan)
+        self._past = Past(features, plan, store)
         self._policy = parse_policy(bundle.policy_text, "policy.toml")
-        self._hash = IdentifierHash(_HASH_KEY)
-        self._keys = EntityKeys(features.entities, self._hash)
-        self._online = OnlineFeatures(features, self._plan, self._store, bundle.rates, self._hash)
+        self._online = OnlineFeatures(features, plan, store, bundle.rates, identifier_hash)
         self._reasons = Reasons(features)
         self._versions = Versions(
             bundle=bundle.version,
@@ -77,22 +73,20 @@ class StagedRoad:
         mark(perf_counter_ns())
         transaction = decode_transaction(body)
         mark(perf_counter_ns())
-        values = np.empty(self._plan.n_out)
-        amount_minor = self._online.order_values(transaction, values)
+        received_at_ms = self._past.received(transaction.event_time_ms)
+        row = self._online.prepare(transaction, received_at_ms)
         mark(perf_counter_ns())
-        keys = self._keys.of(transaction)
+        asked = self._past.exchange(row)
         mark(perf_counter_ns())
-        event = self._windows(transaction, keys, values, amount_minor)
+        raw_score, shapley = self._bundle.scorer.explain(row.values)
         mark(perf_counter_ns())
-        raw_score, shapley = self._bundle.scorer.explain(values)
-        mark(perf_counter_ns())
-        reasons = self._reasons.of(values, shapley)
+        reasons = self._reasons.of(row.values, shapley)
         mark(perf_counter_ns())
         fraud_probability = probability(self._bundle.calibration.log_odds_of(raw_score))
         payment = transaction.payment
         action, cost = self._policy.decide(
             fraud_probability,
-            amount_minor,
+            row.reference_amount_minor,
             can_challenge=can_be_challenged(payment.method, payment.card.was_3d_secure_successful),
         )
         decision = Decision(
@@ -107,30 +101,14 @@ class StagedRoad:
             degraded=("rates",) if cost is None else (),
         )
         mark(perf_counter_ns())
-        self._store.append(event)
+        self._past.note_decision(row, asked, decision.action)
         mark(perf_counter_ns())
         msgspec.json.encode(decision)
         mark(perf_counter_ns())
         self.taken.append(np.diff(marks).tolist())
-        return decision, values
+        return decision, row.values
 
     def note(self, outcome: Outcome) -> None:
         """Take an outcome in."""
-        identifier = event_id(outcome.transaction_id)
-        for status in statuses_of(outcome):
-            self._store.record(identifier, status, outcome.available_at_ms)
-
-    def _windows(
-        self,
-        transaction: Transaction,
-        keys: NDArray[np.int64],
-        values: NDArray[np.float64],
-        amount_minor: int | None,
-    ) -> Event:
-        time_ms = transaction.event_time_ms
-        amount = NO_AMOUNT if amount_minor is None else amount_minor
-        held = keys[self._plan.entity_places]
-        self._store.read(held, time_ms, amount, values)
-        event = Event(event_id(transaction.transaction_id), time_ms, amount, held)
-        self._store.classify(event)
-        return event
+        received_at_ms = self._past.received_outcome(outcome.available_at_ms)
+        self._past.note_outcome(outcome, received_at_ms)

@@ -6,6 +6,7 @@ append to the windows. Nothing is appended that is not in the journal.
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterable
 from datetime import datetime
 from pathlib import Path
 from threading import Lock
@@ -17,16 +18,19 @@ import numpy as np
 
 from fraudkit.decisions.policy import can_be_challenged, parse_policy
 from fraudkit.domain.decision import Decision, InputWarning, Versions
-from fraudkit.domain.decoding import decode_outcome
-from fraudkit.domain.outcome import Outcome, statuses_of
+from fraudkit.domain.outcome import Outcome
 from fraudkit.domain.payment_choice import PaymentContext, Recommendation
 from fraudkit.domain.transaction import Transaction, epoch_ms
 from fraudkit.errors import InputError, InvalidField
-from fraudkit.features.keys import IdentifierHash, event_id
+from fraudkit.features.enrichment import Enrichment
+from fraudkit.features.keys import IdentifierHash
 from fraudkit.features.online import OnlineFeatures, OnlineRow
-from fraudkit.features.state import Appended, Event, StateStore, StoreCounters, window_plan
-from fraudkit.features.window import NO_AMOUNT, NO_KEY
-from fraudkit.journal.record import DecisionRecord, Journal, OutcomeRecord, Record
+from fraudkit.features.plan import WindowPlan, window_plan
+from fraudkit.features.spec import OrderFeature
+from fraudkit.features.state import Appended, StateStore, StoreCounters
+from fraudkit.features.window_arrays import EVENT_TIME, NO_KEY
+from fraudkit.journal.record import DecisionRecord, Journal, OutcomeRecord
+from fraudkit.past import Asked, Past
 from fraudkit.payments.catalog import PaymentCatalog
 from fraudkit.payments.ranking import recommend
 from fraudkit.scoring.bundle import Bundle, load_bundle
@@ -63,21 +67,23 @@ class Engine:
         *,
         catalog: PaymentCatalog,
         journal: Journal | None = None,
-        store: StateStore | None = None,
+        store: Callable[[WindowPlan], StateStore] = MemoryStore,
         hash_key: bytes = _PROCESS_KEY,
+        enrichment: Enrichment | None = None,
     ) -> None:
-        plan = window_plan(bundle.features)
+        features, plan = bundle.features, window_plan(bundle.features)
         self._bundle = bundle
         self._catalog = catalog
         self._journal = journal
-        self._store: StateStore = MemoryStore(plan) if store is None else store
-        self._plan = plan
+        self._store = store(plan)
+        self._past = Past(features, plan, self._store)
         self._policy = parse_policy(bundle.policy_text, "policy.toml")
         self._hash = IdentifierHash(hash_key)
         self._features = OnlineFeatures(
-            bundle.features, plan, self._store, bundle.rates, self._hash
+            features, plan, self._store, bundle.rates, self._hash, enrichment
         )
         self._reasons = Reasons(bundle.features)
+        self._sources: frozenset[str] = frozenset(bundle.training.get("sources", ()))
         self._lock = Lock()
         self.versions = Versions(
             bundle=bundle.version,
@@ -89,9 +95,10 @@ class Engine:
                 f"policy.toml: costs.currency must be the reference currency "
                 f"{bundle.rates.reference_currency}, got {self._policy.costs.currency}"
             )
-        for record in () if journal is None else journal.records():
-            self._restore(record)
-        self._warm_up()
+        if journal is not None and not self._store.outlives_process:
+            for record in journal.records():
+                self._past.restore(record)
+        self._warm_up(plan.n_columns, plan.n_out)
 
     @classmethod
     def open(
@@ -99,9 +106,11 @@ class Engine:
         bundle: str | Path,
         *,
         journal: Journal | None = None,
-        store: StateStore | None = None,
+        store: Callable[[WindowPlan], StateStore] = MemoryStore,
         hash_key: bytes | None = None,
         catalog: PaymentCatalog | None = None,
+        enrichment: Enrichment | None = None,
+        own_features: Iterable[OrderFeature] = (),
     ) -> Engine:
         """Open a bundle and, with a journal, rebuild the windows from it.
 
@@ -112,12 +121,20 @@ class Engine:
         journal : Journal, optional
             Where every transaction, decision and outcome is written before it is acknowledged.
             Without one nothing outlives the process.
-        store : StateStore, optional
-            The windows' store; a `MemoryStore` if none is given.
+        store : callable
+            Makes the windows' store for a plan: `MemoryStore`, or for several workers
+            ``lambda plan: RedisStore(plan, url)``. One that outlives the process is not filled
+            from the journal again.
         hash_key : bytes, optional
             The merchant's secret for identifiers, 16 to 64 bytes; needed with a journal.
         catalog : PaymentCatalog, optional
             Payment methods; those that come with fraudkit if none is given.
+        enrichment : Enrichment, optional
+            The sources of derived fields; the kept lists of mail domains if none is given. One
+            that the model was trained with and that is not there stands in
+            `Decision.degraded`.
+        own_features : iterable of OrderFeature
+            The features of your own classes that the bundle was trained with.
 
         Raises
         ------
@@ -129,11 +146,12 @@ class Engine:
         if hash_key is not None and not 16 <= len(hash_key) <= 64:
             raise InputError(f"hash_key must be 16 to 64 bytes, got {len(hash_key)}")
         return cls(
-            load_bundle(Path(bundle)),
+            load_bundle(Path(bundle), own_features),
             catalog=PaymentCatalog.default() if catalog is None else catalog,
             journal=journal,
             store=store,
             hash_key=_PROCESS_KEY if hash_key is None else hash_key,
+            enrichment=enrichment,
         )
 
     def score(self, transaction: Transaction, *, now_ms: int | None = None) -> Decision:
@@ -155,16 +173,18 @@ class Engine:
         fraudkit.errors.JournalError
             If it cannot be journalled; then it is not remembered either.
         """
-        received_at_ms = transaction.event_time_ms if now_ms is None else now_ms
-        _refuse_future("/event_time", transaction.event_time, received_at_ms)
+        now_ms = transaction.event_time_ms if now_ms is None else now_ms
+        _refuse_future("/event_time", transaction.event_time, now_ms)
         with self._lock:
-            row = self._features.row(transaction)
-            found = self._store.classify(row.event)
-            if self._journal is None:
-                decision = self._decide(transaction, row, found)
-            else:
-                decision = self._journalled(self._journal, transaction, row, found, received_at_ms)
-            self._store.append(row.event)
+            received_at_ms = self._past.received(now_ms)
+            row = self._features.prepare(transaction, received_at_ms)
+            asked = self._past.exchange(row)
+            try:
+                decision = self._decision(transaction, row, asked, received_at_ms)
+            except BaseException:
+                self._past.take_back(row, asked)
+                raise
+            self._past.note_decision(row, asked, decision.action)
         return decision
 
     def record(self, outcome: Outcome, *, now_ms: int | None = None) -> bool:
@@ -186,9 +206,10 @@ class Engine:
         fraudkit.errors.JournalError
             If it cannot be journalled; then it is not used either.
         """
-        received_at_ms = outcome.available_at_ms if now_ms is None else now_ms
-        _refuse_future("/available_at", outcome.available_at, received_at_ms)
+        now_ms = outcome.available_at_ms if now_ms is None else now_ms
+        _refuse_future("/available_at", outcome.available_at, now_ms)
         with self._lock:
+            received_at_ms = self._past.received_outcome(now_ms)
             if self._journal is not None:
                 record = OutcomeRecord(
                     outcome_id=outcome.outcome_id,
@@ -199,7 +220,7 @@ class Engine:
                 if not self._journal.append(record):
                     _refuse_other_content(record, self._journal.outcome(outcome.outcome_id))
                     return False
-            self._note(outcome)
+            self._past.note_outcome(outcome, received_at_ms)
         return True
 
     def recommend(self, context: PaymentContext, *, now_ms: int | None = None) -> Recommendation:
@@ -220,7 +241,8 @@ class Engine:
         return self._store.counters
 
     def close(self) -> None:
-        """Close the journal."""
+        """Close the store and the journal."""
+        self._store.close()
         if self._journal is not None:
             self._journal.close()
 
@@ -235,25 +257,24 @@ class Engine:
     ) -> None:
         self.close()
 
-    def _journalled(
-        self,
-        journal: Journal,
-        transaction: Transaction,
-        row: OnlineRow,
-        found: Appended,
-        received_at_ms: int,
+    def _decision(
+        self, transaction: Transaction, row: OnlineRow, asked: Asked, received_at_ms: int
     ) -> Decision:
         """Return the decision that stands in the journal for this very request, or make one."""
+        if self._journal is None:
+            return self._decide(transaction, row, asked)
         request = self._hash.digest(msgspec.json.encode(transaction))
-        if found is not Appended.ACCEPTED:
-            earlier = journal.last_decision(transaction.transaction_id)
+        if asked.missing or asked.found is not Appended.ACCEPTED:
+            earlier = self._journal.last_decision(transaction.transaction_id)
             if earlier is not None and earlier.request_digest == request:
                 return msgspec.json.decode(earlier.decision, type=Decision)
-        decision = self._decide(transaction, row, found)
-        journal.append(self._decision_record(transaction, row, decision, request, received_at_ms))
+        decision = self._decide(transaction, row, asked)
+        self._journal.append(
+            self._decision_record(transaction, row, decision, request, received_at_ms)
+        )
         return decision
 
-    def _decide(self, transaction: Transaction, row: OnlineRow, found: Appended) -> Decision:
+    def _decide(self, transaction: Transaction, row: OnlineRow, asked: Asked) -> Decision:
         raw_score, shapley = self._bundle.scorer.explain(row.values)
         fraud_probability = probability(self._bundle.calibration.log_odds_of(raw_score))
         payment = transaction.payment
@@ -262,17 +283,18 @@ class Engine:
             row.reference_amount_minor,
             can_challenge=can_be_challenged(payment.method, payment.card.was_3d_secure_successful),
         )
+        missing = (*asked.missing, *(name for name in row.missing if name in self._sources))
         return Decision(
             transaction_id=transaction.transaction_id,
-            action=action,
+            action=self._policy.restrained(action, missing) if missing else action,
             fraud_probability=fraud_probability,
             raw_score=raw_score,
             reasons=self._reasons.of(row.values, shapley),
             expected_cost_minor=cost,
             currency=self._policy.costs.currency,
             versions=self.versions,
-            warnings=_warnings(found, row),
-            degraded=("rates",) if cost is None else (),
+            warnings=_warnings(asked.found, row),
+            degraded=missing if cost is not None else (*missing, "rates"),
         )
 
     def _decision_record(
@@ -287,7 +309,7 @@ class Engine:
         return DecisionRecord(
             transaction_id=transaction.transaction_id,
             received_at_ms=received_at_ms,
-            event_time_ms=row.event.event_time_ms,
+            event_time_ms=int(row.event[EVENT_TIME]),
             amount_minor=row.reference_amount_minor,
             entities={
                 name: key
@@ -300,32 +322,13 @@ class Engine:
             decision=msgspec.json.encode(decision),
         )
 
-    def _warm_up(self) -> None:
+    def _warm_up(self, n_columns: int, n_out: int) -> None:
         """Load the compiled kernels, so that the first order does not wait for them."""
-        keys = np.zeros(len(self._plan.entity_places), np.int64)
-        self._store.read(keys, 0, 0, np.empty(self._plan.n_out))
-        self._bundle.scorer.explain(np.zeros(self._plan.n_out))
-        MemoryStore(self._plan, capacity_events=1).append(Event(1, 0, 0, keys))
-
-    def _restore(self, record: Record) -> None:
-        if isinstance(record, OutcomeRecord):
-            self._note(decode_outcome(record.outcome))
-            return
-        names = self._bundle.features.entity_names
-        keys = np.array([record.entities.get(name, NO_KEY) for name in names], np.int64)
-        self._store.append(
-            Event(
-                event_id(record.transaction_id),
-                record.event_time_ms,
-                NO_AMOUNT if record.amount_minor is None else record.amount_minor,
-                keys[self._plan.entity_places],
-            )
+        nobody = np.full(n_columns, NO_KEY, np.int64)
+        MemoryStore(window_plan(self._bundle.features), capacity_events=1).exchange(
+            nobody, np.empty(n_out)
         )
-
-    def _note(self, outcome: Outcome) -> None:
-        about = event_id(outcome.transaction_id)
-        for status in statuses_of(outcome):
-            self._store.record(about, status, outcome.available_at_ms)
+        self._bundle.scorer.explain(np.zeros(n_out))
 
 
 def _refuse_future(pointer: str, moment: datetime, now_ms: int) -> None:

@@ -10,6 +10,7 @@ import polars as pl
 from numpy.typing import NDArray
 
 from fraudkit.decisions.policy import ACTIONS, Policy, can_be_challenged, parse_policy
+from fraudkit.features.enrichment import Enrichment
 from fraudkit.features.offline import feature_rows, reference_amounts
 from fraudkit.mapping import MappedData
 from fraudkit.scoring.bundle import Bundle
@@ -40,7 +41,13 @@ class Scores(NamedTuple):
     policy: Policy
 
 
-def score_data(bundle: Bundle, data: MappedData, history: MappedData | None = None) -> Scores:
+def score_data(
+    bundle: Bundle,
+    data: MappedData,
+    history: MappedData | None = None,
+    *,
+    enrichment: Enrichment | None = None,
+) -> Scores:
     """Score a file's orders as they would have been scored when they happened.
 
     Parameters
@@ -51,7 +58,14 @@ def score_data(bundle: Bundle, data: MappedData, history: MappedData | None = No
     """
     policy = parse_policy(bundle.policy_text, "policy.toml")
     frame, first_query, outcomes = _with_history(data, history)
-    rows = feature_rows(frame, bundle.features, bundle.rates, outcomes, first_query=first_query)
+    rows = feature_rows(
+        frame,
+        bundle.features,
+        bundle.rates,
+        outcomes,
+        first_query=first_query,
+        enrichment=enrichment,
+    )
     scored = _decisions(bundle, policy, frame.slice(first_query), rows)
     columns = ["row", "transaction_id"]
     held = pl.concat([data.frame.select(columns), scored], how="horizontal").with_columns(

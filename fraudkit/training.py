@@ -7,7 +7,7 @@ settings, and calibrated by the forward steps' scores.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from importlib.metadata import version
 from typing import Any, Final, NamedTuple
 
@@ -19,10 +19,14 @@ from numpy.typing import NDArray
 from fraudkit.decisions.policy import Policy, policy_toml
 from fraudkit.domain.money import RateTable
 from fraudkit.errors import PolicyError, TrainingError
-from fraudkit.features.catalog import CATEGORIES, default_features
+from fraudkit.features.catalog import default_features
+from fraudkit.features.derived import DERIVED_PATHS
+from fraudkit.features.enrichment import Enrichment
 from fraudkit.features.fields import last_part
 from fraudkit.features.offline import feature_rows
-from fraudkit.features.spec import FeatureSet
+from fraudkit.features.offline_columns import with_derived
+from fraudkit.features.order_catalog import CATEGORIES
+from fraudkit.features.spec import Feature, FeatureSet
 from fraudkit.mapping import MappedData
 from fraudkit.scoring.bundle import BundleContent
 from fraudkit.scoring.calibration import Calibration, probability
@@ -75,7 +79,7 @@ class _Labelled(NamedTuple):
     matured_at_ms: NDArray[np.int64]
 
 
-def train(
+def train(  # noqa: PLR0913 - what a training is made of
     data: MappedData,
     rates: RateTable,
     *,
@@ -83,6 +87,8 @@ def train(
     label_delay_days: float | None = None,
     policy: Policy | None = None,
     settings: ModelSettings | None = None,
+    enrichment: Enrichment | None = None,
+    own_features: Iterable[Feature] = (),
     trained_on: str = "",
     progress: Progress = lambda _stage: None,
 ) -> Training:
@@ -101,6 +107,11 @@ def train(
         Orders at or after it are not used, nor what became known then.
     policy : Policy, optional
         The default costs in the reference currency if not given.
+    enrichment : Enrichment, optional
+        The sources of derived fields; the default ones if not given. The bundle says which.
+    own_features : iterable of Feature
+        Features beside the default ones. Those of classes must be named again wherever the
+        bundle is loaded.
     trained_on : str
         For the model card.
     progress : callable
@@ -131,12 +142,15 @@ def train(
     known = labels_known_before(data.labels, horizon_ms)
     labels = mature_labels(frame, known, label_delay_days)
     labels = labels.with_columns(is_known=pl.col("matured_at_ms") < horizon_ms)
-    features = _features(frame)
-    rows = feature_rows(frame, features, rates, data.outcomes)
+    sources = Enrichment.default() if enrichment is None else enrichment
+    frame = with_derived(frame, DERIVED_PATHS, sources)
+    features = _features(frame, own_features)
+    rows = feature_rows(frame, features, rates, data.outcomes, enrichment=sources)
     features, rows = _without_constants(features, rows)
     labelled = _labelled(frame, labels, rows)
     fitted = _walk_forward(labelled, features, settings, progress)
     summary = _summary(frame, labelled, fitted, features, settings, horizon_ms)
+    summary["sources"] = sources.versions()
     content = _content(features, fitted, labelled, rates, policy, summary, trained_on)
     return Training(content, fitted.metrics, summary)
 
@@ -214,7 +228,7 @@ def _labelled(frame: pl.DataFrame, labels: pl.DataFrame, rows: NDArray[np.float6
     )
 
 
-def _features(frame: pl.DataFrame) -> FeatureSet:
+def _features(frame: pl.DataFrame, own_features: Iterable[Feature]) -> FeatureSet:
     """Return the default features, and those of the shop's own entities and columns."""
     own = [name for name in frame.columns if name.startswith("custom_inputs.")]
     categories = [name for name in own if frame[name].dtype == pl.String]
@@ -224,6 +238,7 @@ def _features(frame: pl.DataFrame) -> FeatureSet:
         own_entities=[last_part(name) for name in frame.columns if name.startswith("entities.")],
         own_numbers=[last_part(name) for name in own if name not in categories],
         own_categories=[last_part(name) for name in categories],
+        own_features=own_features,
         levels={
             name: _common_values(frame[field])
             for name, field in fields.items()

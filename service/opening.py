@@ -8,15 +8,20 @@ from __future__ import annotations
 
 import os
 import secrets
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+import msgspec
 from msgspec import Struct
 
 from fraudkit.engine import Engine
-from fraudkit.errors import StoreError
+from fraudkit.errors import InputError, StoreError
+from fraudkit.features.enrichment import Enrichment
+from fraudkit.features.plan import WindowPlan
+from fraudkit.features.state import StateStore
 from fraudkit.journal.sqlite import SqliteJournal
+from fraudkit.stores.memory import MemoryStore
 from service.settings import Settings
 
 __all__ = ["HASH_KEY_BYTES", "Opened", "opened"]
@@ -51,11 +56,45 @@ def opened(settings: Settings) -> Iterator[Opened]:
     _make_private(folder)
     with SqliteJournal(folder / "journal.sqlite3") as journal:
         hash_key = _hash_key(folder / "hash.key", journal)
-        engine = Engine.open(settings.bundle, journal=journal, hash_key=hash_key)
+        engine = Engine.open(
+            settings.bundle,
+            journal=journal,
+            store=_store(settings),
+            hash_key=hash_key,
+            enrichment=_enrichment(settings),
+        )
         try:
             yield Opened(engine, journal)
         finally:
             engine.close()
+
+
+def _store(settings: Settings) -> Callable[[WindowPlan], StateStore]:
+    url = settings.store_url
+    if url is None:
+        return MemoryStore
+    try:
+        from fraudkit.stores.redis import RedisStore
+    except ModuleNotFoundError as error:
+        raise InputError(
+            f"FRAUDKIT_STORE_URL needs the package {error.name}; install fraudkit[redis]"
+        ) from error
+    return lambda plan: RedisStore(plan, url)
+
+
+def _enrichment(settings: Settings) -> Enrichment:
+    """Return the default sources of derived fields, and those of the files."""
+    sources = Enrichment.default()
+    if settings.ip_files:
+        from fraudkit.enrichment.maxmind import MaxMindFile
+
+        files = [name.strip() for name in settings.ip_files.split(",")]
+        sources = msgspec.structs.replace(sources, ip=MaxMindFile(*files))
+    if settings.card_ranges:
+        from fraudkit.enrichment.card_ranges import CardRangeFile
+
+        sources = msgspec.structs.replace(sources, card_ranges=CardRangeFile(settings.card_ranges))
+    return sources
 
 
 def _make_private(folder: Path) -> None:

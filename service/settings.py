@@ -27,7 +27,8 @@ class Settings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """Where the service finds its files, where it listens and who may call it.
 
     Each field is read from the environment variable of its name in upper case after
-    ``FRAUDKIT_``. The API key never appears in the text form.
+    ``FRAUDKIT_``. The API key and the store's URL never appear in
+    the text form.
 
     Raises
     ------
@@ -75,6 +76,26 @@ class Settings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
         | None
     ) = None
 
+    store_url: (
+        Annotated[
+            str,
+            Meta(
+                pattern="^(redis|rediss|unix)://",
+                description=(
+                    "A Redis or Valkey that holds the windows for several services: "
+                    "`redis://user:password@host:6379/0`; without one they are in memory"
+                ),
+            ),
+        ]
+        | None
+    ) = None
+    ip_files: Annotated[
+        str, Meta(description="MaxMind-format files about IP addresses, separated by commas")
+    ] = ""
+    card_ranges: Annotated[
+        str, Meta(description="A CSV file about card number ranges, see docs/enrichment.md")
+    ] = ""
+
     def __post_init__(self) -> None:
         if self.api_key is None and not self.is_loopback:
             raise InputError(
@@ -86,7 +107,7 @@ class Settings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
         key = "None" if self.api_key is None else "'…'"
         return (
             f"Settings(bundle={self.bundle!r}, data_dir={self.data_dir!r}, host={self.host!r}, "
-            f"port={self.port}, api_key={key})"
+            f"port={self.port}, api_key={key}, has_store_url={self.store_url is not None})"
         )
 
     @property

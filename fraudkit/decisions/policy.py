@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import tomllib
+from collections.abc import Iterable
 from typing import Any, Literal
 
 import msgspec
@@ -17,10 +18,39 @@ from fraudkit.domain.decision import Action, ExpectedCost
 from fraudkit.domain.decoding import convert
 from fraudkit.errors import InvalidField, PolicyError
 
-__all__ = ["ACTIONS", "Policy", "can_be_challenged", "parse_policy", "policy_toml"]
+__all__ = [
+    "ACTIONS",
+    "Missing",
+    "Policy",
+    "WhenMissing",
+    "can_be_challenged",
+    "parse_policy",
+    "policy_toml",
+]
 
 ACTIONS: tuple[Action, ...] = ("approve", "challenge", "review", "decline")
 """Every action; where two cost the same the earlier one is taken."""
+
+
+Missing = Literal["decide", "review", "decline"]
+"""What to do where a source is missing: decide without it, or do no less than this."""
+
+
+class WhenMissing(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """What to do about an order while a source that the model reads is missing.
+
+    Attributes
+    ----------
+    store : {"decide", "review", "decline"}
+        The store of past events cannot be reached, so every window is unknown.
+    ip, card_ranges, mail_domains : {"decide", "review", "decline"}
+        No such source is configured, see `fraudkit.features.enrichment`.
+    """
+
+    store: Missing = "review"
+    ip: Missing = "decide"
+    card_ranges: Missing = "decide"
+    mail_domains: Missing = "decide"
 
 
 class Policy(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -32,10 +62,13 @@ class Policy(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
         The merchant's figures.
     on_unknown_amount : {"review", "decline", "approve"}
         What to do where the amount cannot be brought into the costs' currency.
+    when_missing : WhenMissing
+        What to do where a source is missing.
     """
 
     costs: Costs = Costs()
     on_unknown_amount: Literal["review", "decline", "approve"] = "review"
+    when_missing: WhenMissing = WhenMissing()
 
     @property
     def digest(self) -> str:
@@ -75,6 +108,20 @@ class Policy(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
             decline=decline,
         )
         return action, cost
+
+    def restrained(self, action: Action, missing: Iterable[str]) -> Action:
+        """Return the action, or the stricter one that a missing source asks for.
+
+        Examples
+        --------
+        >>> Policy().restrained("approve", ["store"]), Policy().restrained("decline", ["store"])
+        ('review', 'decline')
+        """
+        for source in missing:
+            least = getattr(self.when_missing, source)
+            if least == "decline" or (least == "review" and action != "decline"):
+                action = least
+        return action
 
     def decide_many(
         self,

@@ -7,12 +7,13 @@ happened, ``available_at`` when the shop could know it; nothing uses an outcome 
 from __future__ import annotations
 
 from enum import IntEnum
-from typing import Annotated, Literal
+from typing import Annotated, Final, Literal
 
 from msgspec import Meta, Struct
 
 from fraudkit.domain.card_number import refuse_card_numbers
 from fraudkit.domain.codes import CurrencyCode
+from fraudkit.domain.decision import Action
 from fraudkit.domain.transaction import (
     AmountMinor,
     Identifier,
@@ -23,9 +24,11 @@ from fraudkit.domain.transaction import (
 from fraudkit.errors import InvalidField
 
 __all__ = [
+    "DECISION_STATUS",
     "Authorized",
     "Captured",
     "Chargeback",
+    "Decided",
     "EarlyFraudWarning",
     "FalsePositiveReport",
     "IssuerDeclined",
@@ -175,6 +178,12 @@ class FalsePositiveReport(OutcomeBase, frozen=True, tag="false_positive_report")
     note: Annotated[str, Meta(max_length=1024)] | None = None
 
 
+class Decided(OutcomeBase, frozen=True, tag="decided"):
+    """The shop's own decision, where another system than this engine made it."""
+
+    action: Action
+
+
 Outcome = (
     Authorized
     | IssuerDeclined
@@ -184,8 +193,16 @@ Outcome = (
     | Chargeback
     | ReviewVerdict
     | FalsePositiveReport
+    | Decided
 )
 """Any outcome."""
+
+
+DECISION_STATUS: Final[dict[Action, Status]] = {
+    "approve": Status.APPROVED,
+    "decline": Status.DECLINED,
+}
+"""What the shop's own decision makes of an order; a challenge or review leaves it open."""
 
 
 def statuses_of(outcome: Outcome) -> tuple[Status, ...]:
@@ -210,6 +227,8 @@ def statuses_of(outcome: Outcome) -> tuple[Status, ...]:
             return (Status.REFUNDED,)
         case Captured():
             return ()
+        case Decided(action=action):
+            return (DECISION_STATUS[action],) if action in DECISION_STATUS else ()
         case _:
             label = label_of(outcome)
             return () if label is None else (Status.FRAUD if label else Status.GOOD,)

@@ -7,7 +7,7 @@ holds what the manifest lists and nothing else.
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from math import isnan
 from pathlib import Path
@@ -21,7 +21,7 @@ from numpy.typing import NDArray
 from fraudkit.domain.money import RateTable, RateTableFile
 from fraudkit.errors import BundleError
 from fraudkit.features.catalog import feature_set
-from fraudkit.features.spec import FeatureSet
+from fraudkit.features.spec import FeatureSet, OrderFeature
 from fraudkit.scoring.calibration import Calibration
 from fraudkit.scoring.kernel import TreeScorer
 from fraudkit.scoring.model_text import parse_model_text
@@ -198,8 +198,14 @@ def resolve_bundle(path: Path) -> Path:
     return path.parent / name
 
 
-def load_bundle(path: Path) -> Bundle:
+def load_bundle(path: Path, own_features: Iterable[OrderFeature] = ()) -> Bundle:
     """Return a bundle, every file checked against the manifest first.
+
+    Parameters
+    ----------
+    own_features : iterable of OrderFeature
+        The features of the user's own classes that the bundle was trained with: code that no
+        file holds. Expressions need not be named.
 
     Raises
     ------
@@ -214,7 +220,7 @@ def load_bundle(path: Path) -> Bundle:
         raise BundleError(f"{folder}: format must be {FORMAT}, got {manifest.format}")
     contents = _checked_contents(folder, manifest)
     try:
-        return _assemble(hashlib.sha256(encoded).hexdigest()[:16], manifest, contents)
+        return _assemble(hashlib.sha256(encoded).hexdigest()[:16], manifest, contents, own_features)
     except BundleError as error:
         raise BundleError(f"{folder}: {error}") from error
 
@@ -233,8 +239,13 @@ def _checked_contents(folder: Path, manifest: Manifest) -> dict[str, bytes]:
     return contents
 
 
-def _assemble(version: str, manifest: Manifest, contents: dict[str, bytes]) -> Bundle:
-    features = _features(contents, manifest)
+def _assemble(
+    version: str,
+    manifest: Manifest,
+    contents: dict[str, bytes],
+    own_features: Iterable[OrderFeature],
+) -> Bundle:
+    features = _features(contents, manifest, own_features)
     with _parsing("model.txt"):
         trees, names = parse_model_text(contents["model.txt"].decode())
     if names != features.names:
@@ -259,9 +270,12 @@ def _assemble(version: str, manifest: Manifest, contents: dict[str, bytes]) -> B
     )
 
 
-def _features(contents: dict[str, bytes], manifest: Manifest) -> FeatureSet:
+def _features(
+    contents: dict[str, bytes], manifest: Manifest, own_features: Iterable[OrderFeature]
+) -> FeatureSet:
     with _parsing("features.json"):
-        features = feature_set(msgspec.json.decode(contents["features.json"], type=dict[str, Any]))
+        described = msgspec.json.decode(contents["features.json"], type=dict[str, Any])
+        features = feature_set(described, own_features)
     if features.digest != manifest.features:
         raise BundleError("features.json must have the digest that the manifest gives")
     return features

@@ -17,6 +17,8 @@ __all__ = ["LEAST_WEIGHT", "Reasons"]
 LEAST_WEIGHT: Final = 0.05
 """Log-odds below which a reason is not worth an agent's time: about 5 % of the odds."""
 
+_SPANS: Final = ((86_400, "days"), (3_600, "hours"), (60, "minutes"))
+
 
 class Reasons:
     """Names what raised the risk of an order.
@@ -79,10 +81,24 @@ def _words(feature: Feature, value: float) -> str:
     if isnan(value):
         stated = feature.unknown_text if isinstance(feature, Aggregation) else ""
         return stated or f"not known: {feature.meaning[0].lower()}{feature.meaning[1:]}"
-    level, text = "", feature.text
-    if isinstance(feature, OrderFeature):
-        if feature.levels is not None:
-            level = feature.levels[int(value)]
-        elif value == 0.0 and feature.zero_text:
-            text = feature.zero_text
-    return text.format(value=value, level=level)
+    if value == 0.0 and feature.zero_text:
+        return feature.zero_text
+    level = ""
+    if isinstance(feature, OrderFeature) and feature.levels is not None:
+        level = feature.levels[int(value)]
+    return feature.text.format(value=value, level=level, duration=_duration(value))
+
+
+def _duration(seconds: float) -> str:
+    """Return a time span as one number of the largest unit that holds it twice.
+
+    Examples
+    --------
+    >>> _duration(1.0), _duration(90.0), _duration(7_200.0), _duration(400_000.0)
+    ('1 second', '90 seconds', '2 hours', '4 days')
+    """
+    for unit_s, units in _SPANS:
+        if seconds >= 2 * unit_s:
+            return f"{seconds // unit_s:.0f} {units}"
+    whole = round(seconds)
+    return "1 second" if whole == 1 else f"{whole} seconds"

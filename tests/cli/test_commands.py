@@ -10,7 +10,7 @@ import polars as pl
 import pytest
 from hypothesis import example, given
 
-from fraudkit.cli import _time_ms
+from fraudkit.cli.reading import time_ms
 from fraudkit.decisions.costs import Costs
 from fraudkit.decisions.policy import Policy, parse_policy, policy_toml
 from fraudkit.domain.transaction import epoch_ms
@@ -239,4 +239,4 @@ def test_a_shop_is_simulated_the_same_again(run: Run, tmp_path: Path) -> None:
 @example(msgspec.convert("2004-01-25T03:06:40.001Z", datetime))
 @example(msgspec.convert("1969-12-31T23:59:59.999500Z", datetime))
 def test_a_time_option_is_exact_to_the_millisecond(moment: datetime) -> None:
-    assert _time_ms(moment.isoformat(), "--until") == epoch_ms(moment)
+    assert time_ms(moment.isoformat(), "--until") == epoch_ms(moment)

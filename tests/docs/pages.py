@@ -16,6 +16,7 @@ PAGES = (
     "docs/data-science.md",
     "docs/batch.md",
     "docs/operations.md",
+    "docs/own-features.md",
 )
 """The pages whose every command and snippet is run."""
 

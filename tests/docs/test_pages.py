@@ -96,6 +96,7 @@ def test_what_is_not_run_is_served_or_needs_public_data() -> None:
         "starts the service",
         "needs the service",
         "needs the public data sets",
+        "needs the journal of a running service",
     }
     assert all(block.language == "sh" for block in left_out)
 

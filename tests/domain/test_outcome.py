@@ -55,6 +55,10 @@ MEANINGS = [
     ),
     ({"kind": "review_verdict", "verdict": "unsure", "reviewed_by": "ann"}, (), None),
     ({"kind": "false_positive_report"}, (Status.GOOD,), False),
+    ({"kind": "decided", "action": "approve"}, (Status.APPROVED,), None),
+    ({"kind": "decided", "action": "decline"}, (Status.DECLINED,), None),
+    ({"kind": "decided", "action": "challenge"}, (), None),
+    ({"kind": "decided", "action": "review"}, (), None),
 ]
 
 

@@ -31,9 +31,16 @@ def test_every_field_has_its_variable() -> None:
             "FRAUDKIT_HOST": "0.0.0.0",  # noqa: S104 - what is tested
             "FRAUDKIT_PORT": "0",
             "FRAUDKIT_API_KEY": KEY,
+            "FRAUDKIT_STORE_URL": "redis://:secret@cache:6379/0",
+            "FRAUDKIT_IP_FILES": "country.mmdb,asn.mmdb",
+            "FRAUDKIT_CARD_RANGES": "ranges.csv",
         }
     )
-    assert msgspec.structs.astuple(settings) == ("b", "d", "0.0.0.0", 0, KEY)  # noqa: S104 - as above
+    assert msgspec.structs.astuple(settings) == (
+        *("b", "d", "0.0.0.0", 0, KEY),  # noqa: S104 - as above
+        *("redis://:secret@cache:6379/0", "country.mmdb,asn.mmdb", "ranges.csv"),
+    )
+    assert "secret" not in repr(settings)
 
 
 @pytest.mark.parametrize("host", ["127.0.0.1", "127.8.9.1", "::1", "localhost"])

@@ -1,96 +1,45 @@
-"""The command line: thin; every command reads, calls the library, and shows.
-
-An error of ours is one message and exit status 2, never a traceback. ``--json`` prints one JSON
-object for machines on standard output; people's tables and progress are not mixed into it.
-"""
+"""The commands about orders: train, score, evaluate, simulate."""
 
 from __future__ import annotations
 
-import sys
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated
 
 import msgspec
 import typer
 from rich.table import Table
-from typer.core import TyperCommand
 
 from fraudkit import console
-from fraudkit.console import counting, print_calibration, print_json, print_metrics, stages
-from fraudkit.domain.transaction import epoch_ms
-from fraudkit.errors import FraudkitError, InputError
-from fraudkit.openmp import restart_with_openmp
-
-__all__ = [
-    "AsJson",
-    "DataFiles",
-    "MappingFile",
-    "app",
-    "evaluate",
-    "main",
-    "score",
-    "simulate",
-    "train",
-]
-
-
-class _ManyFiles(TyperCommand):
-    """A command whose file options take several values: ``--data A B`` is ``--data A --data B``."""
-
-    def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
-        return super().parse_args(ctx, _repeated(args))
-
-
-def _repeated(args: list[str]) -> list[str]:
-    """Name the option again before each further value of ``--data`` and ``--history``."""
-    repeated: list[str] = []
-    option, n_values = "", 0
-    for argument in args:
-        if argument.startswith("-"):
-            option, value, _ = argument.partition("=")
-            n_values = len(value)
-        else:
-            if option in {"--data", "--history"} and n_values:
-                repeated.append(option)
-            n_values += 1
-        repeated.append(argument)
-    return repeated
-
-
-app = typer.Typer(
-    help="Fraud scoring, payment-method choice and routing.",
-    no_args_is_help=True,
-    add_completion=False,
-    pretty_exceptions_enable=False,
+from fraudkit.cli.options import (
+    AsJson,
+    BundleFolder,
+    CardRanges,
+    DataFiles,
+    IpFiles,
+    MappingFile,
 )
+from fraudkit.cli.reading import (
+    last_known_ms,
+    open_enrichment,
+    read_orders,
+    read_policy,
+    report_absent,
+    report_errors,
+    time_ms,
+)
+from fraudkit.console import counting, print_calibration, print_json, print_metrics, stages
+from fraudkit.errors import InputError
 
-DataFiles = Annotated[
-    list[Path],
-    typer.Option("--data", metavar="FILE...", help="Orders: Parquet, CSV or NDJSON files."),
-]
-MappingFile = Annotated[
-    Path | None, typer.Option("--mapping", help="How the file's columns become the vocabulary.")
-]
-AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON object for machines.")]
-
-
-def main() -> None:
-    """Run the command line; an error of ours is shown as one message."""
-    restart_with_openmp()
-    try:
-        app()
-    except FraudkitError as error:
-        console.err.print(f"[red]error[/red] [bold]{type(error).__name__}[/bold]", highlight=False)
-        console.err.print(str(error), highlight=False, markup=False, soft_wrap=True)
-        sys.exit(2)
+__all__ = ["evaluate", "score", "simulate", "train"]
 
 
-@app.command(cls=_ManyFiles)
-def train(
+def train(  # noqa: PLR0913, PLR0917 - options of a command
     data: DataFiles,
     out: Annotated[Path, typer.Option(help="The bundle's folder.")],
     mapping: MappingFile = None,
+    ip_files: IpFiles = None,
+    card_ranges: CardRanges = None,
     until: Annotated[
         str | None, typer.Option(help="RFC 3339 time; later orders and outcomes are not used.")
     ] = None,
@@ -108,18 +57,19 @@ def train(
 
     check_writable(out)
     check_writable(out)
-    columns, read = _read(data, mapping)
-    _report_errors(read)
+    columns, read = read_orders(data, mapping)
+    report_errors(read)
     with stages(is_quiet=as_json) as show:
         made = train_bundle(
             read,
             columns.rates,
             label_delay_days=columns.delay_days,
             horizon_ms=(
-                _last_known_ms(read, columns) + 1 if until is None else _time_ms(until, "--until")
+                last_known_ms(read, columns) + 1 if until is None else time_ms(until, "--until")
             ),
-            policy=None if policy is None else _policy(policy),
+            policy=None if policy is None else read_policy(policy),
             settings=ModelSettings(seed=seed),
+            enrichment=open_enrichment(ip_files, card_ranges),
             trained_on=trained_on,
             progress=show,
         )
@@ -142,9 +92,8 @@ def train(
     )
 
 
-@app.command(cls=_ManyFiles)
 def score(
-    bundle: Annotated[Path, typer.Option(help="A bundle's folder, or a file that names one.")],
+    bundle: BundleFolder,
     data: DataFiles,
     out: Annotated[Path, typer.Option(help="Parquet file to write.")],
     history: Annotated[
@@ -152,6 +101,8 @@ def score(
         typer.Option(metavar="FILE...", help="Earlier orders: fill the windows, are not scored."),
     ] = None,
     mapping: MappingFile = None,
+    ip_files: IpFiles = None,
+    card_ranges: CardRanges = None,
     as_json: AsJson = False,  # noqa: FBT002 - a command-line flag
 ) -> None:
     """Score orders as they would have been scored when they happened."""
@@ -162,15 +113,17 @@ def score(
     if out.suffix != ".parquet":
         raise InputError(f"--out must end in .parquet, got {out.name!r}")
     loaded = load_bundle(bundle)
-    _columns, read = _read(data, mapping)
-    _report_errors(read)
-    earlier = None if not history else _read(history, mapping)[1]
-    _report_absent(loaded.features, read)
+    _columns, read = read_orders(data, mapping)
+    report_errors(read)
+    earlier = None if not history else read_orders(history, mapping)[1]
+    report_absent(loaded.features, read)
     if earlier is not None:
-        _report_errors(earlier)
+        report_errors(earlier)
     with stages(is_quiet=as_json) as show:
         show("scoring")
-        scores = score_data(loaded, read, earlier)
+        scores = score_data(
+            loaded, read, earlier, enrichment=open_enrichment(ip_files, card_ranges)
+        )
     metadata = {"fraudkit.bundle": loaded.version, "fraudkit.policy": policy_toml(scores.policy)}
     try:
         scores.frame.write_parquet(out, metadata=metadata)
@@ -198,7 +151,6 @@ def score(
     console.out.print(f"written to {out}", highlight=False)
 
 
-@app.command(cls=_ManyFiles)
 def evaluate(
     scores: Annotated[Path, typer.Option(help="What `fraudkit score` wrote.")],
     data: DataFiles,
@@ -215,17 +167,17 @@ def evaluate(
     from fraudkit.evaluation import evaluate as evaluate_scores
     from fraudkit.evaluation import read_scores
 
-    columns, read = _read(data, mapping)
-    _report_errors(read)
+    columns, read = read_orders(data, mapping)
+    report_errors(read)
     frame, own_policy = read_scores(scores)
-    chosen = own_policy if policy is None else _policy(policy)
+    chosen = own_policy if policy is None else read_policy(policy)
     found = evaluate_scores(
         frame,
         read,
         columns.rates,
         chosen.costs,
         label_delay_days=columns.delay_days,
-        as_of_ms=_last_known_ms(read, columns) if as_of is None else _time_ms(as_of, "--as-of"),
+        as_of_ms=last_known_ms(read, columns) if as_of is None else time_ms(as_of, "--as-of"),
     )
     if as_json:
         plain = msgspec.to_builtins(found)
@@ -250,7 +202,6 @@ def evaluate(
     console.out.print(table)
 
 
-@app.command()
 def simulate(
     orders: Annotated[int, typer.Option(min=1, help="How many orders.")],
     seed: Annotated[int, typer.Option(help="Same seed, same shop.")],
@@ -273,80 +224,3 @@ def simulate(
         f"{len(shop.outcomes):,} outcomes in {out}; RULES.md states how they were made",
         highlight=False,
     )
-
-
-def _read(paths: list[Path], mapping: Path | None) -> tuple[Any, Any]:
-    from fraudkit.mapping import Mapping, read_data
-
-    columns = Mapping.identity() if mapping is None else Mapping.load(mapping)
-    with counting(None, "reading", is_quiet=False) as show:
-        return columns, read_data(paths, columns, progress=lambda done, _total: show(done))
-
-
-def _last_known_ms(read: Any, columns: Any) -> int:
-    from fraudkit.scoring.maturity import last_known_ms
-
-    return last_known_ms(
-        read.frame,
-        read.labels,
-        read.outcomes,
-        has_label_column=columns.label_column is not None,
-    )
-
-
-def _policy(path: Path) -> Any:
-    from fraudkit.decisions.policy import parse_policy
-
-    try:
-        return parse_policy(path.read_text(encoding="utf-8"), str(path))
-    except (OSError, UnicodeDecodeError) as error:
-        raise InputError(f"{path} must be a readable policy file: {error}") from error
-
-
-def _time_ms(text: str, option: str) -> int:
-    try:
-        moment = msgspec.convert(text, datetime)
-    except msgspec.ValidationError as error:
-        raise InputError(
-            f"{option} must be an RFC 3339 time such as 2026-03-01T00:00:00Z, got {text[:40]!r}"
-        ) from error
-    if moment.tzinfo is None:
-        raise InputError(f"{option} must have an offset, got {text!r}; write {text}Z for UTC")
-    return epoch_ms(moment)
-
-
-def _report_absent(features: Any, read: Any) -> None:
-    """Say which fields the model reads that came in no row of the file."""
-    entities = {name for a in features.aggregations for name in (a.entity, a.of)}
-    wanted = [path for feature in features.order_features for path in feature.inputs]
-    wanted += [held.inputs[0] for held in features.entities if held.name in entities]
-    fields = [path for path in dict.fromkeys(wanted) if "." in path]
-    absent = [path for path in fields if path not in read.frame.columns]
-    if absent:
-        console.err.print(
-            f"fields that the bundle reads and the file has none of: {', '.join(absent)}; "
-            "they are unknown to the model",
-            highlight=False,
-            soft_wrap=True,
-        )
-
-
-def _report_errors(read: Any) -> None:
-    if read.ignored_columns:
-        console.err.print(f"columns not used: {', '.join(read.ignored_columns)}", highlight=False)
-    if len(read.errors):
-        first = read.errors.row(0, named=True)
-        console.err.print(
-            f"[yellow]{len(read.errors):,} of {read.row_count:,} rows are in error[/yellow]; "
-            f"the first, row {first['row']}:",
-            highlight=False,
-        )
-        console.err.print(first["error"], highlight=False, markup=False, soft_wrap=True)
-    if len(read.outcome_errors):
-        first = read.outcome_errors.row(0, named=True)
-        console.err.print(
-            f"[yellow]{len(read.outcome_errors):,} lines of the outcomes file are in error"
-            f"[/yellow]; the first, line {first['line']}:",
-            highlight=False,
-        )
-        console.err.print(first["error"], highlight=False, markup=False, soft_wrap=True)

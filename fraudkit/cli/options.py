@@ -1,0 +1,64 @@
+"""What several commands take from the command line."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+from typer.core import TyperCommand
+
+__all__ = [
+    "AsJson",
+    "BundleFolder",
+    "CardRanges",
+    "DataFiles",
+    "IpFiles",
+    "ManyFilesCommand",
+    "MappingFile",
+]
+
+_MANY = frozenset({"--data", "--history", "--ip-files"})
+"""The options that take several values."""
+
+
+class ManyFilesCommand(TyperCommand):
+    """A command whose file options take several values: ``--data A B`` is ``--data A --data B``."""
+
+    def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
+        """Parse what was given, each value under its option."""
+        return super().parse_args(ctx, _repeated(args))
+
+
+def _repeated(args: list[str]) -> list[str]:
+    """Name the option again before each further value of `_MANY`."""
+    repeated: list[str] = []
+    option, n_values = "", 0
+    for argument in args:
+        if argument.startswith("-"):
+            option, value, _ = argument.partition("=")
+            n_values = len(value)
+        else:
+            if option in _MANY and n_values:
+                repeated.append(option)
+            n_values += 1
+        repeated.append(argument)
+    return repeated
+
+
+DataFiles = Annotated[
+    list[Path],
+    typer.Option("--data", metavar="FILE...", help="Orders: Parquet, CSV or NDJSON files."),
+]
+MappingFile = Annotated[
+    Path | None, typer.Option("--mapping", help="How the file's columns become the vocabulary.")
+]
+AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON object for machines.")]
+BundleFolder = Annotated[Path, typer.Option(help="A bundle's folder, or a file that names one.")]
+IpFiles = Annotated[
+    list[Path] | None,
+    typer.Option("--ip-files", metavar="FILE...", help="MaxMind-format files about IP addresses."),
+]
+CardRanges = Annotated[
+    Path | None, typer.Option("--card-ranges", help="A CSV file about card number ranges.")
+]

@@ -1,0 +1,136 @@
+"""What an engine remembers: the windows' store, and the clock by which things become known.
+
+Time never runs backwards here: what is received after something else is known after it. So what
+an order saw can be computed again from the journal alone, exactly.
+"""
+
+from __future__ import annotations
+
+from contextlib import suppress
+from typing import Final, NamedTuple
+
+import msgspec
+import numpy as np
+from msgspec import Struct
+
+from fraudkit.domain.decision import Action
+from fraudkit.domain.decoding import decode_outcome
+from fraudkit.domain.outcome import DECISION_STATUS, Outcome, Status, statuses_of
+from fraudkit.errors import StoreError
+from fraudkit.features.keys import event_id
+from fraudkit.features.online import OnlineRow
+from fraudkit.features.plan import WindowPlan
+from fraudkit.features.spec import FeatureSet
+from fraudkit.features.state import Appended, StateStore
+from fraudkit.features.window_arrays import AVAILABLE_AT, EVENT_ID, NO_AMOUNT, NO_KEY
+from fraudkit.journal.record import DecisionRecord, OutcomeRecord, Record
+
+__all__ = ["STORE", "Asked", "Past"]
+
+STORE: Final = "store"
+"""The name of the store among the sources that may be missing."""
+
+_BEGINNING_OF_TIME: Final = -(2**62)
+
+
+class Asked(NamedTuple):
+    """What came of asking the store about an order.
+
+    Attributes
+    ----------
+    found : Appended
+        What became of its event.
+    missing : tuple of str
+        `STORE` if the store could not be reached.
+    """
+
+    found: Appended
+    missing: tuple[str, ...] = ()
+
+
+class _Decided(Struct):
+    """What is read of a journalled decision."""
+
+    action: Action
+
+
+class Past:
+    """The events and outcomes that decisions are made of.
+
+    Parameters
+    ----------
+    features : FeatureSet
+        What is computed of it.
+    plan : WindowPlan
+        Of these features.
+    store : StateStore
+        Where it is held.
+    """
+
+    def __init__(self, features: FeatureSet, plan: WindowPlan, store: StateStore) -> None:
+        self._names = features.entity_names
+        self._plan = plan
+        self._store = store
+        self._as_of_ms = _BEGINNING_OF_TIME
+
+    def received(self, now_ms: int) -> int:
+        """Return when an order that comes at ``now_ms`` counts as received."""
+        self._as_of_ms = max(self._as_of_ms, now_ms)
+        return self._as_of_ms
+
+    def received_outcome(self, now_ms: int) -> int:
+        """Return when an outcome counts as received: not before the newest order was."""
+        return max(self._as_of_ms, now_ms)
+
+    def exchange(self, row: OnlineRow) -> Asked:
+        """Fill a row's windows and take its event in; unknown where the store is not reached."""
+        try:
+            return Asked(self._store.exchange(row.event, row.values))
+        except StoreError:
+            row.values[self._plan.first_out :] = np.nan
+            return Asked(Appended.ACCEPTED, (STORE,))
+
+    def take_back(self, row: OnlineRow, asked: Asked) -> None:
+        """Forget an event that was taken in; where the store is not reached it stays."""
+        if asked.found is not Appended.ACCEPTED:
+            return
+        with suppress(StoreError):
+            self._store.forget(int(row.event[EVENT_ID]))
+
+    def note_decision(self, row: OnlineRow, asked: Asked, action: Action) -> None:
+        """Note what was decided about an order."""
+        if asked.found is not Appended.TOO_LATE:
+            self._note_action(int(row.event[EVENT_ID]), action, int(row.event[AVAILABLE_AT]))
+
+    def _note_action(self, identifier: int, action: Action, known_at_ms: int) -> None:
+        status = DECISION_STATUS.get(action)
+        if status is not None and status in self._plan.statuses:
+            self._record(identifier, status, known_at_ms)
+
+    def note_outcome(self, outcome: Outcome, received_at_ms: int) -> None:
+        """Note what became of an event; it counts as known once it was received."""
+        known_at_ms = max(outcome.available_at_ms, received_at_ms)
+        for status in statuses_of(outcome):
+            self._record(event_id(outcome.transaction_id), status, known_at_ms)
+
+    def _record(self, identifier: int, status: Status, known_at_ms: int) -> None:
+        """Note a status; a store that cannot be reached has kept it for when it can."""
+        with suppress(StoreError):
+            self._store.record(identifier, status, known_at_ms)
+
+    def restore(self, record: Record) -> None:
+        """Take in again what a journal holds."""
+        if isinstance(record, OutcomeRecord):
+            self.note_outcome(decode_outcome(record.outcome), record.received_at_ms)
+        else:
+            self._restore_decision(record)
+
+    def _restore_decision(self, record: DecisionRecord) -> None:
+        as_of_ms = self.received(record.received_at_ms)
+        identifier = event_id(record.transaction_id)
+        amount = NO_AMOUNT if record.amount_minor is None else record.amount_minor
+        hashes = [record.entities.get(name, NO_KEY) for name in self._plan.hashed]
+        event = self._plan.event_row(identifier, record.event_time_ms, as_of_ms, amount, hashes)
+        if self._store.append(event) is not Appended.TOO_LATE:
+            decided = msgspec.json.decode(record.decision, type=_Decided)
+            self._note_action(identifier, decided.action, as_of_ms)

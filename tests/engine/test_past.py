@@ -1,0 +1,159 @@
+"""What an engine remembers: its own decisions, its orders, and when they came."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from pathlib import Path
+
+import msgspec
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+
+from fraudkit.decisions.policy import Policy, WhenMissing, policy_toml
+from fraudkit.domain.decision import Action
+from fraudkit.domain.money import rate_table
+from fraudkit.domain.transaction import Transaction
+from fraudkit.engine import Engine
+from fraudkit.errors import JournalError, StoreError
+from fraudkit.features.keys import IdentifierHash
+from fraudkit.features.online import OnlineFeatures
+from fraudkit.features.plan import WindowPlan, window_plan
+from fraudkit.features.spec import Aggregation, Entity, FeatureSet, Where
+from fraudkit.features.state import Appended
+from fraudkit.journal.record import DecisionRecord
+from fraudkit.journal.sqlite import SqliteJournal
+from fraudkit.past import Past
+from fraudkit.scoring.bundle import load_bundle
+from fraudkit.stores.memory import MemoryStore
+from tests.training.trained_shop import TrainedShop
+
+SECRET = b"a secret of the shop's own"
+WHERES: tuple[Where, ...] = ("attempted", "approved", "declined")
+FEATURES = FeatureSet(
+    [Entity(name="card", inputs=("payment.card.fingerprint",))],
+    [
+        Aggregation(
+            name=f"card_{where}",
+            entity="card",
+            operation="count",
+            window_ms=3_600_000,
+            where=where,
+            unit="events",
+            meaning="",
+            reason_code="X",
+        )
+        for where in WHERES
+    ],
+)
+FIRST = msgspec.convert(
+    {
+        "transaction_id": "t1",
+        "event_time": "2026-03-01T12:00:00Z",
+        "order": {"amount_minor": 100, "currency": "EUR"},
+        "payment": {"card": {"fingerprint": "c1"}},
+    },
+    Transaction,
+)
+
+
+class UnreachableStore(MemoryStore):
+    """A store whose connection is lost."""
+
+    def exchange(self, _event: NDArray[np.int64], out: NDArray[np.float64]) -> Appended:
+        out[:] = 7.0
+        raise StoreError("the store cannot be reached")
+
+
+def later(order: Transaction, transaction_id: str, **by: float) -> Transaction:
+    return msgspec.structs.replace(
+        order, transaction_id=transaction_id, event_time=order.event_time + timedelta(**by)
+    )
+
+
+@pytest.mark.parametrize(
+    ("action", "seen"),
+    [
+        ("approve", [1.0, 1.0, 0.0]),
+        ("decline", [1.0, 0.0, 1.0]),
+        ("review", [1.0, 0.0, 0.0]),
+        ("challenge", [1.0, 0.0, 0.0]),
+    ],
+)
+def test_an_own_decision_is_seen_by_the_next_order(action: Action, seen: list[float]) -> None:
+    plan = window_plan(FEATURES)
+    store = MemoryStore(plan)
+    past = Past(FEATURES, plan, store)
+    online = OnlineFeatures(FEATURES, plan, store, rate_table("EUR", {}), IdentifierHash(b"k" * 16))
+    row = online.prepare(FIRST, past.received(FIRST.event_time_ms))
+    past.note_decision(row, past.exchange(row), action)
+    after = later(FIRST, "t2", milliseconds=1)
+    row = online.prepare(after, past.received(after.event_time_ms))
+    past.exchange(row)
+    assert row.values.tolist() == seen
+
+
+def test_what_was_received_later_is_never_taken_for_earlier() -> None:
+    plan = window_plan(FEATURES)
+    past = Past(FEATURES, plan, MemoryStore(plan))
+    assert [past.received(now_ms) for now_ms in (100, 90, 101)] == [100, 100, 101]
+    assert [past.received_outcome(now_ms) for now_ms in (90, 500)] == [101, 500]
+    assert past.received(102) == 102
+
+
+@pytest.mark.parametrize("mode", ["decide", "review", "decline"])
+def test_without_its_store_an_order_is_decided_as_the_policy_says(
+    shop: TrainedShop, tmp_path: Path, mode: str
+) -> None:
+    bundle = load_bundle(shop.bundle)
+    policy = Policy(
+        costs=msgspec.structs.replace(Policy().costs, currency=bundle.rates.reference_currency),
+        when_missing=msgspec.convert({"store": mode}, WhenMissing),
+    )
+    policy_bundle = msgspec.structs.replace(bundle, policy_text=policy_toml(policy))
+    path = tmp_path / "journal.sqlite3"
+    catalog = Engine.open(shop.bundle)._catalog
+    order = next(o for o in shop.transactions if o.order.currency == "EUR")
+    with Engine(
+        policy_bundle,
+        catalog=catalog,
+        journal=SqliteJournal(path),
+        store=UnreachableStore,
+        hash_key=SECRET,
+    ) as engine:
+        decision = engine.score(order)
+        assert engine.score(order) == decision
+    assert decision.degraded == ("store",)
+    with Engine.open(shop.bundle) as reference:
+        usual = reference.score(order).action
+    assert decision.action == {"review": "review", "decline": "decline"}.get(mode, usual)
+    with SqliteJournal.open_readonly(path) as journal:
+        (record,) = journal.records()
+    assert isinstance(record, DecisionRecord)
+    windows = np.frombuffer(record.features, "<f8")[len(bundle.features.order_features) :]
+    assert np.isnan(windows).all()
+
+
+class ForgetfulJournal(SqliteJournal):
+    """A journal that cannot be written."""
+
+    def append(self, _record: object) -> bool:
+        raise JournalError("the disk is full")
+
+
+def test_an_order_that_is_not_journalled_is_taken_out_again(
+    shop: TrainedShop, tmp_path: Path
+) -> None:
+    made: list[MemoryStore] = []
+
+    def store(plan: WindowPlan) -> MemoryStore:
+        made.append(MemoryStore(plan))
+        return made[-1]
+
+    journal = ForgetfulJournal(tmp_path / "journal.sqlite3")
+    with Engine.open(shop.bundle, journal=journal, store=store, hash_key=SECRET) as engine:
+        with pytest.raises(JournalError):
+            engine.score(shop.transactions[0])
+        assert engine.counters.events == 0
+        assert engine.counters.duplicates == 0
+    assert made[0].counters.keys == 0

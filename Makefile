@@ -51,6 +51,7 @@ check: $(DEV) ## Lint, format, types, layers, spelling, lock and files; changes 
 bench: $(DEV) ## Run the benchmarks
 	@$(BIN)/python -m benchmarks.hotpath
 	@$(BIN)/python -m benchmarks.http
+	@$(BIN)/python -m benchmarks.features
 
 DEMO_DATA := build/demo
 DEMO_SIMULATE := --orders 100000 --seed 1 --out $(DEMO_DATA)
@@ -82,7 +83,7 @@ lock: $(DEV) ## Lock the dependencies of pyproject.toml; UPGRADE=1 takes newer v
 	export UV_CUSTOM_COMPILE_COMMAND="make lock (inputs $$inputs)" && \
 	$(COMPILE) $(if $(UPGRADE),--upgrade) --all-extras --group build --group dev \
 		--output-file requirements/dev.txt pyproject.toml && \
-	$(COMPILE) --extra service --group build --constraint requirements/dev.txt \
+	$(COMPILE) --extra service --extra ip --extra redis --group build --constraint requirements/dev.txt \
 		--output-file requirements/serve.txt pyproject.toml
 
 .PHONY: clean

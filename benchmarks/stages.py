@@ -110,5 +110,5 @@ class StagedRoad:
 
     def note(self, outcome: Outcome) -> None:
         """Take an outcome in."""
-        received_at_ms = self._past.received_outcome(outcome.available_at_ms)
+        received_at_ms = self._past.received_outcome(outcome, None)
         self._past.note_outcome(outcome, received_at_ms)

@@ -206,10 +206,10 @@ class Engine:
         fraudkit.errors.JournalError
             If it cannot be journalled; then it is not used either.
         """
-        now_ms = outcome.available_at_ms if now_ms is None else now_ms
-        _refuse_future("/available_at", outcome.available_at, now_ms)
+        if now_ms is not None:
+            _refuse_future("/available_at", outcome.available_at, now_ms)
         with self._lock:
-            received_at_ms = self._past.received_outcome(now_ms)
+            received_at_ms = self._past.received_outcome(outcome, now_ms)
             if self._journal is not None:
                 record = OutcomeRecord(
                     outcome_id=outcome.outcome_id,

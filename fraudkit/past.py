@@ -74,13 +74,25 @@ class Past:
         self._as_of_ms = _BEGINNING_OF_TIME
 
     def received(self, now_ms: int) -> int:
-        """Return when an order that comes at ``now_ms`` counts as received."""
-        self._as_of_ms = max(self._as_of_ms, now_ms)
+        """Return when an order that comes at ``now_ms`` counts as received: after all others.
+
+        Of two that come within a millisecond, the second counts as received a millisecond later;
+        so it sees the first, however fast they follow.
+        """
+        self._as_of_ms = max(self._as_of_ms + 1, now_ms)
         return self._as_of_ms
 
-    def received_outcome(self, now_ms: int) -> int:
-        """Return when an outcome counts as received: not before the newest order was."""
-        return max(self._as_of_ms, now_ms)
+    def received_outcome(self, outcome: Outcome, now_ms: int | None) -> int:
+        """Return when an outcome counts as received: not before the newest order was.
+
+        One that comes at ``now_ms`` is seen by all orders that come after it. Where that is
+        ``None``, it counts as received when it was available, which may be long after the orders
+        that come next.
+        """
+        if now_ms is None:
+            return max(self._as_of_ms, outcome.available_at_ms)
+        self._as_of_ms = max(self._as_of_ms, now_ms)
+        return self._as_of_ms
 
     def exchange(self, row: OnlineRow) -> Asked:
         """Fill a row's windows and take its event in; unknown where the store is not reached."""
@@ -126,7 +138,8 @@ class Past:
             self._restore_decision(record)
 
     def _restore_decision(self, record: DecisionRecord) -> None:
-        as_of_ms = self.received(record.received_at_ms)
+        as_of_ms = max(self._as_of_ms, record.received_at_ms)
+        self._as_of_ms = as_of_ms
         identifier = event_id(record.transaction_id)
         amount = NO_AMOUNT if record.amount_minor is None else record.amount_minor
         hashes = [record.entities.get(name, NO_KEY) for name in self._plan.hashed]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import msgspec
@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from fraudkit.decisions.policy import Policy, WhenMissing, policy_toml
 from fraudkit.domain.decision import Action
 from fraudkit.domain.money import rate_table
+from fraudkit.domain.outcome import Outcome
 from fraudkit.domain.transaction import Transaction
 from fraudkit.engine import Engine
 from fraudkit.errors import JournalError, StoreError
@@ -71,6 +72,22 @@ def later(order: Transaction, transaction_id: str, **by: float) -> Transaction:
     )
 
 
+def decided(order: Transaction, action: str, available_at_ms: int | None = None) -> Outcome:
+    at_ms = order.event_time_ms if available_at_ms is None else available_at_ms
+    at = datetime.fromtimestamp(at_ms / 1000, UTC)
+    return msgspec.convert(
+        {
+            "kind": "decided",
+            "outcome_id": f"decision-on-{order.transaction_id}",
+            "transaction_id": order.transaction_id,
+            "occurred_at": at,
+            "available_at": at,
+            "action": action,
+        },
+        Outcome,
+    )
+
+
 @pytest.mark.parametrize(
     ("action", "seen"),
     [
@@ -96,9 +113,29 @@ def test_an_own_decision_is_seen_by_the_next_order(action: Action, seen: list[fl
 def test_what_was_received_later_is_never_taken_for_earlier() -> None:
     plan = window_plan(FEATURES)
     past = Past(FEATURES, plan, MemoryStore(plan))
-    assert [past.received(now_ms) for now_ms in (100, 90, 101)] == [100, 100, 101]
-    assert [past.received_outcome(now_ms) for now_ms in (90, 500)] == [101, 500]
-    assert past.received(102) == 102
+    assert [past.received(now_ms) for now_ms in (100, 90, 101, 200)] == [100, 101, 102, 200]
+    outcome = decided(FIRST, "approve", available_at_ms=500)
+    assert past.received_outcome(outcome, None) == 500
+    assert past.received(201) == 201
+    assert [past.received_outcome(outcome, now_ms) for now_ms in (150, 300)] == [201, 300]
+    assert past.received(300) == 301
+
+
+def test_an_order_sees_all_that_came_before_it_in_the_same_millisecond() -> None:
+    plan = window_plan(FEATURES)
+    store = MemoryStore(plan)
+    past = Past(FEATURES, plan, store)
+    online = OnlineFeatures(FEATURES, plan, store, rate_table("EUR", {}), IdentifierHash(b"k" * 16))
+    now_ms = FIRST.event_time_ms + 60_000
+    seen = []
+    for number in range(3):
+        order = later(FIRST, f"t{number}", milliseconds=number)
+        row = online.prepare(order, past.received(now_ms))
+        past.exchange(row)
+        seen.append(row.values.tolist())
+        outcome = decided(order, "decline")
+        past.note_outcome(outcome, past.received_outcome(outcome, now_ms))
+    assert seen == [[0.0, 0.0, 0.0], [1.0, 0.0, 1.0], [2.0, 0.0, 2.0]]
 
 
 @pytest.mark.parametrize("mode", ["decide", "review", "decline"])

@@ -23,6 +23,7 @@ __all__ = ["EntityKeys", "IdentifierHash", "event_id"]
 _REMEMBERED: Final = 4096
 _SEPARATOR: Final = "\x1f"
 _HASH_BYTES: Final = 8
+_UNKEYED: Final = hashlib.blake2b(digest_size=_HASH_BYTES)
 _NO_DIGEST: Final = NO_KEY.to_bytes(_HASH_BYTES, "little")
 _ONE: Final = (1).to_bytes(_HASH_BYTES, "little")
 
@@ -32,8 +33,9 @@ def event_id(transaction_id: str) -> int:
 
     It orders events of the same millisecond, so it must not depend on anybody's key.
     """
-    digest = hashlib.blake2b(transaction_id.encode(), digest_size=8).digest()
-    return int.from_bytes(digest, "little", signed=True) or 1
+    hashed = _UNKEYED.copy()
+    hashed.update(transaction_id.encode())
+    return int.from_bytes(hashed.digest(), "little", signed=True) or 1
 
 
 class IdentifierHash:
@@ -62,7 +64,7 @@ class IdentifierHash:
         copy_keyed, is_caseless = keyed.copy, entity.is_caseless
 
         def digest_of(first: Value, *rest: Value) -> bytes:
-            text = str("" if first is None else first).strip()
+            text = "" if first is None else str(first).strip()
             if not text:
                 return _NO_DIGEST
             for value in rest:

@@ -13,12 +13,13 @@ Events and queries are rows as `fraudkit.features.window_arrays` describes them.
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, Final
 
 import numpy as np
 from numpy.typing import NDArray
 
 from fraudkit.compiled import compiled_part
+from fraudkit.features.prefetching import prefetch_row
 from fraudkit.features.window_arrays import (
     AMOUNT,
     AVAILABLE_AT,
@@ -51,6 +52,9 @@ __all__ = [
     "window_values",
 ]
 
+_ROWS_AHEAD: Final = 16
+"""How many events ahead of the one that is looked at memory is asked for."""
+
 
 @compiled_part
 def take_visible(
@@ -82,6 +86,8 @@ def take_visible(
     taken = 0
     for index in range(_count_before(rows, places, query[EVENT_TIME]) - 1, -1, -1):
         row = rows[places[index]]
+        if index >= _ROWS_AHEAD:
+            prefetch_row(rows, places[index - _ROWS_AHEAD])
         if taken == max_events or query[EVENT_TIME] - row[EVENT_TIME] > widest_ms:
             break
         if row[AVAILABLE_AT] >= query[AVAILABLE_AT] or row[EVENT_ID] == query[EVENT_ID]:

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from typing import Final
+
 import numpy as np
 from numpy.typing import NDArray
 
 from fraudkit.compiled import compiled, compiled_part
+from fraudkit.features.prefetching import prefetch, prefetch_row
 from fraudkit.features.window_arrays import EVENT_ID, EVENT_TIME, NO_KEY
 from fraudkit.stores.event_arrays import (
     BLOCKS_END,
@@ -22,9 +25,13 @@ __all__ = [
     "home_slot",
     "move_blocks",
     "move_keys",
+    "prefetch_events",
     "put_place",
     "remove_place",
 ]
+
+_NEWEST_EVENTS: Final = 8
+"""How many events of each key are asked for before any is looked at."""
 
 
 @compiled_part
@@ -35,6 +42,29 @@ def find_places(log: EventArrays, key: int, column: int) -> NDArray[np.int32]:
         return log.pool[0:0]
     start = _first(log.keys[slot])
     return log.pool[start : start + _count(log.keys[slot])]
+
+
+@compiled_part
+def prefetch_events(log: EventArrays, query: NDArray[np.int64], columns: NDArray[np.int64]) -> None:
+    """Ask for the memory of a query's keys, then of their newest places, then of these events.
+
+    Parameters
+    ----------
+    query : ndarray of int64, shape (n_columns,)
+        What will be asked.
+    columns : ndarray of int64, shape (n_keys,)
+        Where its keys stand.
+    """
+    for column in columns:
+        prefetch(log.keys, (home_slot(query[column], column, len(log.keys) - 1), 0))
+    for column in columns:
+        places = find_places(log, query[column], column)
+        if len(places) > 0:
+            prefetch(places, (len(places) - 1,))
+    for column in columns:
+        places = find_places(log, query[column], column)
+        for place in places[-_NEWEST_EVENTS:]:
+            prefetch_row(log.rows, place)
 
 
 @compiled_part

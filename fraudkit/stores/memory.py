@@ -22,7 +22,7 @@ from fraudkit.features.window_arrays import NO_KEY, Scratch, WindowArrays, new_s
 from fraudkit.stores import event_arrays, event_log
 from fraudkit.stores.event_arrays import EventArrays
 from fraudkit.stores.event_log import NO_ROOM
-from fraudkit.stores.key_blocks import find_places
+from fraudkit.stores.key_blocks import find_places, prefetch_events
 
 __all__ = ["CAPACITY_MAX", "MemoryStore"]
 
@@ -207,6 +207,7 @@ def _read(
     log = EventArrays(rows, indexed, keys, pool, ids, state)
     arrays = WindowArrays(entities, needed, windows, lanes, features)
     scratch = Scratch(held, ends, seen)
+    prefetch_events(log, query, entities[:, 0])
     for entity in range(len(entities)):
         column = entities[entity, 0]
         if query[column] == NO_KEY:

@@ -1,7 +1,9 @@
 """Feature rows of one order at a time, against the embedded store.
 
 Several shops share one store. The orders of one of them are timed; between two of these the
-others' orders come in, so that a row finds the caches as a busy service leaves them.
+others' orders come in, so that a row finds the caches as a busy service leaves them. The shops
+sell at the simulation's pace; and once more in a rush, where the half year is over in a day and
+every window is full.
 """
 
 from __future__ import annotations
@@ -22,25 +24,23 @@ from benchmarks.feature_stream import (
     side_by_side,
     with_hot_address,
 )
-from benchmarks.harness import Lane, percentiles, take_turns
+from benchmarks.harness import percentiles
 from fraudkit.domain.transaction import Transaction
-from fraudkit.features.online import OnlineRow
 from fraudkit.features.plan import WindowPlan, window_plan
 from fraudkit.features.window_arrays import EVENT_TIME
 from fraudkit.stores.memory import MemoryStore
 
-__all__ = ["HOT_SHARE", "PACE", "SHOPS", "measure_online"]
+__all__ = ["HOT_SHARE", "RUSH", "SHOPS", "measure_online"]
 
 SHOPS: Final = 6
 """How many shops share the store."""
 
-PACE: Final = 200
-"""How much faster than in the simulation all happens: its half year becomes less than a day."""
+RUSH: Final = 200
+"""How much faster than in the simulation all happens in a rush: a half year is less than a day."""
 
 HOT_SHARE: Final = 0.01
 """Of all orders, those from the hot address."""
 
-_BLOCK: Final = 50
 _WARM_UP_ORDERS: Final = 200
 
 
@@ -93,9 +93,12 @@ class _Walk:
         self.store.load(self._traffic.others[self._loaded : self._until[place]])
         self._loaded = self._until[place]
 
-    def row(self, place: int) -> OnlineRow:
-        """Return an order's feature row."""
-        return self._online.row(self._traffic.transactions[place])
+    def row_ns(self, place: int) -> int:
+        """Return how long an order's feature row takes."""
+        transaction = self._traffic.transactions[place]
+        start = perf_counter_ns()
+        self._online.row(transaction)
+        return perf_counter_ns() - start
 
 
 def measure_online(
@@ -103,25 +106,24 @@ def measure_online(
 ) -> tuple[dict[str, float], dict[str, Any]]:
     """Return the figures and the context of the last ``n_timed`` orders of a shop."""
     plan = window_plan(shop.features)
-    timed = range(len(shop.shop.transactions) - n_timed, len(shop.shop.transactions))
-    first = timed.start - _WARM_UP_ORDERS
-    hot = _traffic(shop, plan, HOT_SHARE, seed)
-    walks = {
-        "online_row": _Walk(shop, plan, hot, first),
-        "online_row_without_hot_key": _Walk(shop, plan, _traffic(shop, plan, 0.0, seed), first),
+    hot, calm, rush = (
+        _traffic(shop, plan, share, pace, seed)
+        for share, pace in ((HOT_SHARE, 1), (0.0, 1), (HOT_SHARE, RUSH))
+    )
+    row_ns, walk = _walked(shop, plan, hot, n_timed)
+    is_hot = hot.is_hot[-n_timed:]
+    taken = {
+        "online_row": row_ns,
+        "online_row_of_hot_key": np.array(row_ns)[is_hot].tolist(),
+        "online_append": walk.append_ns,
+        "online_row_without_hot_key": _walked(shop, plan, calm, n_timed)[0],
+        "online_row_in_a_rush": _walked(shop, plan, rush, n_timed)[0],
     }
-    _take_turns(walks, range(first, timed.start), seed)
-    for walk in walks.values():
-        walk.append_ns.clear()
-    taken = _take_turns(walks, timed, seed)
-    is_hot = hot.is_hot[timed.start :]
-    taken["online_row_of_hot_key"] = np.array(taken["online_row"])[is_hot].tolist()
-    taken["online_append"] = walks["online_row"].append_ns
     figures: dict[str, float] = {}
     for name, samples in taken.items():
         figures |= percentiles(name, samples)
     figures["online_row_p99_over_p50"] = figures["online_row_us_p99"] / figures["online_row_us_p50"]
-    counters = walks["online_row"].store.counters
+    counters = walk.store.counters
     return figures, {
         "features": len(shop.features.names),
         "window_features": len(shop.features.aggregations),
@@ -131,22 +133,36 @@ def measure_online(
     }
 
 
-def _take_turns(walks: dict[str, _Walk], places: range, seed: int) -> dict[str, list[int]]:
-    lanes = {name: Lane(walk.row, walk.prepare) for name, walk in walks.items()}
+def _walked(
+    shop: SimulatedShop, plan: WindowPlan, traffic: _Traffic, n_timed: int
+) -> tuple[list[int], _Walk]:
+    """Return the nanoseconds of each of the last rows, and the walk that made them."""
+    end = len(traffic.transactions)
+    walk = _Walk(shop, plan, traffic, end - n_timed - _WARM_UP_ORDERS)
     gc.collect()
     gc.freeze()  # the simulated shop is in this process only to be asked about
     try:
-        return take_turns(lanes, places, block=_BLOCK, generator=np.random.default_rng(seed))
+        for place in range(end - n_timed - _WARM_UP_ORDERS, end - n_timed):
+            walk.prepare(place)
+            walk.row_ns(place)
+        walk.append_ns.clear()
+        taken_ns = []
+        for place in range(end - n_timed, end):
+            walk.prepare(place)
+            taken_ns.append(walk.row_ns(place))
+        return taken_ns, walk
     finally:
         gc.unfreeze()
 
 
-def _traffic(shop: SimulatedShop, plan: WindowPlan, share: float, seed: int) -> _Traffic:
+def _traffic(
+    shop: SimulatedShop, plan: WindowPlan, share: float, pace: int, seed: int
+) -> _Traffic:
     transactions, is_hot = with_hot_address(
         shop.shop.transactions, share, np.random.default_rng(seed)
     )
     online = online_features(shop.features, plan, MemoryStore(plan, capacity_events=1), shop.rates)
-    rows = at_pace(event_rows(transactions, shop.shop.outcomes, online, plan), plan, PACE)
+    rows = at_pace(event_rows(transactions, shop.shop.outcomes, online, plan), plan, pace)
     shared = set(rows[is_hot][:, plan.first_hash :].ravel().tolist()) & _of_places(rows, plan)
     blocks = side_by_side(rows, plan, range(1, SHOPS), block=len(rows), shared=shared)
     return _Traffic(at_times(transactions, rows), rows, np.concatenate(list(blocks)), is_hot)

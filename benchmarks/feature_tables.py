@@ -34,6 +34,7 @@ def _online_table(report: Report) -> Table:
         "row": "online_row",
         "row, orders of the hot key only": "online_row_of_hot_key",
         "row, without a hot key": "online_row_without_hot_key",
+        "row, in a rush": "online_row_in_a_rush",
         "append": "online_append",
     }
     held = report.context

@@ -21,7 +21,7 @@ from numpy.typing import NDArray
 from benchmarks.feature_baselines import has_duckdb
 from benchmarks.feature_memory import measure_flat, measure_held, reads_resident_memory
 from benchmarks.feature_offline import HANDBOOK, measure_catalogue, measure_handbook, read_handbook
-from benchmarks.feature_online import HOT_SHARE, PACE, SHOPS, measure_online
+from benchmarks.feature_online import HOT_SHARE, RUSH, SHOPS, measure_online
 from benchmarks.feature_redis import measure_redis, why_no_redis
 from benchmarks.feature_stream import (
     SimulatedShop,
@@ -42,7 +42,7 @@ __all__ = ["FULL", "PARTS", "QUICK", "Found", "Sizes", "main", "measure"]
 CAVEATS: Final = (
     "One process and one order at a time; offline uses all cores.",
     "Orders are simulated; those of the Handbook are too, by another simulator.",
-    f"Online: {SHOPS} shops share a store, at {PACE} times the simulation's pace.",
+    f"Online: {SHOPS} shops share a store; in a rush, all happens {RUSH} times as fast.",
     "Online: one shop's orders are timed; the other shops' come in between.",
     f"Online, Redis: {HOT_SHARE:.0%} of all orders come from one IP address and network.",
     "Online: a row is order features, keyed hashes and windows; decoding is not in it.",

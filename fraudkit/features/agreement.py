@@ -52,12 +52,12 @@ def countries(
     every = (shipping, billing, issuer, ip)
     absent = every.count(None)
     return (
-        _differs(shipping, billing),
-        _differs(issuer, billing),
-        _differs(issuer, shipping),
-        _differs(ip, billing),
-        _differs(ip, shipping),
-        _differs(ip, issuer),
+        nan if shipping is None or billing is None else shipping != billing,
+        nan if issuer is None or billing is None else issuer != billing,
+        nan if issuer is None or shipping is None else issuer != shipping,
+        nan if ip is None or billing is None else ip != billing,
+        nan if ip is None or shipping is None else ip != shipping,
+        nan if ip is None or issuer is None else ip != issuer,
         len(set(every)) - (absent > 0) if absent < 3 else nan,
     )
 
@@ -203,10 +203,6 @@ def phone_differs(number: str | None, other: str | None) -> float:
     if min(len(digits), len(others)) < _SUBSCRIBER_DIGITS:
         return nan
     return float(digits[-_SUBSCRIBER_DIGITS:] != others[-_SUBSCRIBER_DIGITS:])
-
-
-def _differs(first: str | None, second: str | None) -> float:
-    return nan if first is None or second is None else first != second
 
 
 def _is_foreign(found: str | None, usual: frozenset[str]) -> float:

@@ -9,19 +9,20 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from datetime import datetime
-from operator import attrgetter, itemgetter
-from typing import Any, Final, TypeGuard, get_args, get_origin, get_type_hints
+from operator import attrgetter
+from typing import Final, TypeGuard, get_args, get_origin, get_type_hints
 
 from msgspec import Struct
 
 from fraudkit.domain.basket import BASKET_PATHS, basket_of
 from fraudkit.domain.transaction import Transaction, epoch_ms
 from fraudkit.errors import FeatureError
-from fraudkit.features.derived import DERIVED_PATHS, DerivedField, derived_fields
+from fraudkit.features.derived import DERIVED_PATHS, derived_fields
 from fraudkit.features.enrichment import NO_SOURCES, Enrichment
+from fraudkit.features.function_text import FunctionText
 from fraudkit.features.spec import Value
 
-__all__ = ["REFERENCE_AMOUNT", "arguments_of", "field_reader", "fields_reader", "last_part"]
+__all__ = ["REFERENCE_AMOUNT", "FieldNames", "field_reader", "fields_reader", "last_part"]
 
 REFERENCE_AMOUNT: Final = "reference_amount_minor"
 """The order's amount in minor units of the reference currency."""
@@ -78,92 +79,65 @@ def fields_reader(
     FeatureError
         If there is no such path.
     """
-    text = _ReaderText()
-    derived = derived_fields(paths, enrichment)
-    made = {field.path for field in derived}
-    for path in dict.fromkeys((*paths, *(path for field in derived for path in field.inputs))):
-        if path not in made:
-            text.read(path)
-    for field in derived:
-        text.derive(field)
-    return text.function(paths)
+    text = FunctionText("transaction", "amount")
+    names = FieldNames(text, {REFERENCE_AMOUNT: "amount"}, paths, enrichment)
+    return text.function(f"({''.join(f'{names[path]}, ' for path in paths)})")
 
 
-class _ReaderText:
-    """The text of a function that reads paths: attributes of parts, and numbered names.
+class FieldNames(dict[str, str]):
+    """The lines of a text that read paths from ``transaction``, and the names of their values.
 
-    A reader of sixty paths is called for every order. As text each path costs one attribute.
+    Parameters
+    ----------
+    text : FunctionText
+        Gets the lines; one of its parameters is ``transaction``.
+    given : dict of str to str
+        The names of what needs no reading.
+    paths : sequence of str
+        What is read.
+    enrichment : Enrichment
+        The sources of derived fields.
+
+    Raises
+    ------
+    FeatureError
+        If there is no such path.
     """
 
-    def __init__(self) -> None:
-        self._lines = ["def read(transaction, amount):"]
-        self._held: dict[str, Any] = {"epoch_ms": epoch_ms, "basket_of": basket_of}
-        self._expressions: dict[str, str] = {}
-        self._names = {REFERENCE_AMOUNT: "amount"}
+    def __init__(
+        self,
+        text: FunctionText,
+        given: dict[str, str],
+        paths: Sequence[str],
+        enrichment: Enrichment,
+    ) -> None:
+        super().__init__(given)
+        self._text = text
+        derived = derived_fields(paths, enrichment)
+        made = {field.path for field in derived}
+        for path in (*paths, *(path for field in derived for path in field.inputs)):
+            if path not in made and path not in self:
+                self[path] = self._read(path)
+        for field in derived:
+            answer = text.line(text.call(field.function, (self[path] for path in field.inputs)))
+            self[field.path] = f"{answer}.{field.part}" if field.part else answer
 
-    def read(self, path: str) -> None:
-        """Read a path that is not derived."""
+    def _read(self, path: str) -> str:
+        text = self._text
         part, _, last = path.rpartition(".")
-        if path in self._names:
-            return
         if path in _PROPERTIES or _is_field(path):
-            self._names[path] = self._line(f"{self._part(part)}.{last}")
-        elif path in BASKET_PATHS:
-            basket = self._line(f"basket_of({self._part('order')}.items)")
-            self._names[path] = f"{basket}[{BASKET_PATHS.index(path)}]"
-        elif path.endswith("_ms") and _is_time(path.removesuffix("_ms")):
-            moment = self._line(f"{self._part(part)}.{last.removesuffix('_ms')}")
-            self._names[path] = self._line(f"None if {moment} is None else epoch_ms({moment})")
-        else:
-            self._names[path] = self._line(f"{self._hold(field_reader(path))}(transaction)")
-
-    def derive(self, field: DerivedField) -> None:
-        """Make a derived field of what is read already."""
-        arguments = ", ".join(self._names[path] for path in field.inputs)
-        answer = self._line(f"{self._hold(field.function)}({arguments})")
-        self._names[field.path] = f"{answer}.{field.part}" if field.part else answer
-
-    def function(
-        self, paths: Sequence[str]
-    ) -> Callable[[Transaction, int | None], tuple[Value, ...]]:
-        """Return the function that reads these paths."""
-        self._lines.append(f"return ({''.join(f'{self._names[path]}, ' for path in paths)})")
-        exec("\n    ".join(self._lines), self._held)  # noqa: S102 - attributes and numbered names
-        read: Callable[[Transaction, int | None], tuple[Value, ...]] = self._held["read"]
-        return read
+            return text.line(f"{self._part(part)}.{last}")
+        if path in BASKET_PATHS:
+            basket = text.line(text.call(basket_of, [f"{self._part('order')}.items"]))
+            return f"{basket}[{BASKET_PATHS.index(path)}]"
+        if path.endswith("_ms") and _is_time(path.removesuffix("_ms")):
+            moment = text.line(f"{self._part(part)}.{last.removesuffix('_ms')}")
+            return text.line(f"None if {moment} is None else {text.call(epoch_ms, [moment])}")
+        return text.line(text.call(field_reader(path), ["transaction"]))
 
     def _part(self, path: str) -> str:
         outer, _, last = path.rpartition(".")
-        return self._line(f"{self._part(outer)}.{last}") if path else "transaction"
-
-    def _hold(self, function: Callable[..., Any]) -> str:
-        known = [name for name, held in self._held.items() if held == function]
-        name = known[0] if known else f"f{len(self._held)}"
-        self._held[name] = function
-        return name
-
-    def _line(self, expression: str) -> str:
-        """Return the name of an expression's value, which is computed once."""
-        if expression not in self._expressions:
-            name = f"v{len(self._lines)}"
-            self._lines.append(f"{name} = {expression}")
-            self._expressions[expression] = name
-        return self._expressions[expression]
-
-
-def arguments_of(
-    paths: Sequence[str], names: Sequence[str]
-) -> Callable[[tuple[Value, ...]], tuple[Value, ...]]:
-    """Return the function that picks a feature's arguments from the values of all paths."""
-    return _arrangement([paths.index(name) for name in names])
-
-
-def _arrangement(places: Sequence[int]) -> Callable[[Sequence[Any]], tuple[Any, ...]]:
-    """Return the function that picks values by place; of a tuple a tuple, also for one or none."""
-    if len(places) < 2:
-        first = places[0] if places else 0
-        return itemgetter(slice(first, first + len(places)))
-    return itemgetter(*places)
+        return self._text.line(f"{self._part(outer)}.{last}") if path else "transaction"
 
 
 def _is_field(path: str) -> bool:

@@ -6,36 +6,38 @@ Invariant: what leaves this module is a 64-bit keyed hash; nothing behind it see
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from functools import lru_cache
 from typing import Final
 
-import numpy as np
-from numpy.typing import NDArray
-
-from fraudkit.features.feature_group import OrderCall
-from fraudkit.features.order_row import written_out
 from fraudkit.features.spec import Entity, Value
 from fraudkit.features.window_arrays import NO_KEY
 
-__all__ = ["EntityKeys", "IdentifierHash", "event_id"]
+__all__ = ["NO_DIGEST", "IdentifierHash", "event_digest", "event_id"]
 
 _REMEMBERED: Final = 4096
 _SEPARATOR: Final = "\x1f"
 _HASH_BYTES: Final = 8
 _UNKEYED: Final = hashlib.blake2b(digest_size=_HASH_BYTES)
-_NO_DIGEST: Final = NO_KEY.to_bytes(_HASH_BYTES, "little")
+NO_DIGEST: Final = NO_KEY.to_bytes(_HASH_BYTES, "little")
+"""The hash of what is absent."""
 _ONE: Final = (1).to_bytes(_HASH_BYTES, "little")
 
 
-def event_id(transaction_id: str) -> int:
-    """Return the event id of a transaction: BLAKE2b without a key, signed 64 bits, never 0.
+def event_digest(transaction_id: str) -> bytes:
+    """Return the event id of a transaction: BLAKE2b without a key, 8 little-endian bytes, never 0.
 
     It orders events of the same millisecond, so it must not depend on anybody's key.
     """
     hashed = _UNKEYED.copy()
     hashed.update(transaction_id.encode())
-    return int.from_bytes(hashed.digest(), "little", signed=True) or 1
+    digest = hashed.digest()
+    return _ONE if digest == NO_DIGEST else digest
+
+
+def event_id(transaction_id: str) -> int:
+    """Return `event_digest` as a signed number."""
+    return int.from_bytes(event_digest(transaction_id), "little", signed=True)
 
 
 class IdentifierHash:
@@ -55,7 +57,7 @@ class IdentifierHash:
     def digest_of(self, entity: Entity) -> Callable[..., bytes]:
         """Return the function from the values of an entity's inputs to the hash of its key.
 
-        The hash is 8 little-endian bytes; those of `NO_KEY` where the first value is absent.
+        The hash is 8 little-endian bytes; `NO_DIGEST` where the first value is absent.
         White space around a value never tells two keys apart; letter case only where the
         entity says so.
         """
@@ -66,13 +68,13 @@ class IdentifierHash:
         def digest_of(first: Value, *rest: Value) -> bytes:
             text = "" if first is None else str(first).strip()
             if not text:
-                return _NO_DIGEST
+                return NO_DIGEST
             for value in rest:
                 text += _SEPARATOR if value is None else f"{_SEPARATOR}{str(value).strip()}"
             hashed = copy_keyed()
             hashed.update((text.lower() if is_caseless else text).encode())
             digest = hashed.digest()
-            return _ONE if digest == _NO_DIGEST else digest
+            return _ONE if digest == NO_DIGEST else digest
 
         return lru_cache(_REMEMBERED)(digest_of) if entity.is_common else digest_of
 
@@ -81,35 +83,3 @@ class IdentifierHash:
         keyed = self._keyed.copy()
         keyed.update(document)
         return keyed.digest()
-
-
-class EntityKeys:
-    """Hashes every entity of a transaction.
-
-    Parameters
-    ----------
-    entities : sequence of Entity
-        In the order of the hashes.
-    paths : sequence of str
-        The fields whose values `of` is given; they hold every input of the entities.
-    """
-
-    __slots__ = ("_digests_of",)
-
-    def __init__(
-        self, entities: Sequence[Entity], paths: Sequence[str], identifier_hash: IdentifierHash
-    ) -> None:
-        calls = [
-            OrderCall(
-                compute=identifier_hash.digest_of(entity),
-                inputs=entity.inputs,
-                columns=(column,),
-                is_group=False,
-            )
-            for column, entity in enumerate(entities)
-        ]
-        self._digests_of = written_out(calls, paths, len(calls))
-
-    def of(self, values: tuple[Value, ...]) -> NDArray[np.int64]:
-        """Return one hash an entity, ``ndarray of int64, shape (n_entities,)``."""
-        return np.frombuffer(b"".join(self._digests_of(values)), "<i8")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from struct import Struct
-from typing import NamedTuple
+from typing import Final, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -11,16 +11,19 @@ from numpy.typing import NDArray
 from fraudkit.domain.money import RateTable
 from fraudkit.domain.transaction import Transaction
 from fraudkit.errors import StoreError
-from fraudkit.features.enrichment import Enrichment, SourceName
-from fraudkit.features.fields import fields_reader
-from fraudkit.features.keys import EntityKeys, IdentifierHash, event_id
-from fraudkit.features.order_row import order_row
+from fraudkit.features.enrichment import NO_SOURCES, Enrichment, SourceName
+from fraudkit.features.keys import IdentifierHash, event_digest
+from fraudkit.features.order_row import order_function
 from fraudkit.features.plan import WindowPlan
 from fraudkit.features.spec import FeatureSet
 from fraudkit.features.state import StateStore
-from fraudkit.features.window_arrays import FIRST_STATUS, NEVER, NO_AMOUNT
+from fraudkit.features.window_arrays import NEVER, NO_AMOUNT
 
 __all__ = ["OnlineFeatures", "OnlineRow"]
+
+_COLUMN: Final = np.dtype("<i8")
+_HEAD: Final = Struct("<8sqqq")
+"""The first columns of an event row: event id, event time, available at, amount."""
 
 
 class OnlineRow(NamedTuple):
@@ -68,16 +71,14 @@ class OnlineFeatures:
     """
 
     __slots__ = (
-        "_keys",
+        "_compute",
+        "_compute_alone",
+        "_holds_all",
         "_missing",
         "_missing_alone",
-        "_no_event",
-        "_order_row",
-        "_pack_into",
+        "_no_outcomes",
         "_plan",
         "_rates",
-        "_read",
-        "_read_alone",
         "_store",
     )
 
@@ -94,16 +95,12 @@ class OnlineFeatures:
         self._store = store
         self._rates = rates
         sources = Enrichment.default() if enrichment is None else enrichment
+        self._compute = order_function(features, identifier_hash, sources)
         self._missing = sources.missing(features.inputs)
-        entity_inputs = (path for entity in features.entities for path in entity.inputs)
-        paths = tuple(dict.fromkeys((*features.inputs, *entity_inputs)))
-        self._read = fields_reader(paths, sources)
-        self._read_alone = fields_reader(paths)
-        self._missing_alone = Enrichment().missing(features.inputs)
-        self._keys = EntityKeys(features.entities, paths, identifier_hash)
-        self._order_row = order_row(features.order_features, paths)
-        self._pack_into = Struct(f"{len(features.order_features)}d").pack_into
-        self._no_event = np.full(plan.n_columns, NEVER, np.int64)
+        self._compute_alone = order_function(features, identifier_hash, NO_SOURCES)
+        self._missing_alone = NO_SOURCES.missing(features.inputs)
+        self._no_outcomes = np.full(len(plan.statuses), NEVER, _COLUMN).tobytes()
+        self._holds_all = plan.hashed == features.entity_names
 
     def row(self, transaction: Transaction, as_of_ms: int | None = None) -> OnlineRow:
         """Return the feature row of a transaction.
@@ -127,20 +124,19 @@ class OnlineFeatures:
         """Return the row without its windows, to be filled by `StateStore.exchange`."""
         order, time_ms = transaction.order, transaction.event_time_ms
         amount_minor = self._rates.to_reference_minor(order.amount_minor, order.currency, time_ms)
-        missing = self._missing
+        values, missing = np.empty(self._plan.n_out), self._missing
         try:
-            inputs = self._read(transaction, amount_minor)
+            hashes = self._compute(transaction, time_ms, amount_minor, values)
         except StoreError:
-            inputs, missing = self._read_alone(transaction, amount_minor), self._missing_alone
-        keys = self._keys.of(inputs)
-        event = self._no_event.copy()
-        event[:FIRST_STATUS] = (
-            event_id(transaction.transaction_id),
+            hashes = self._compute_alone(transaction, time_ms, amount_minor, values)
+            missing = self._missing_alone
+        keys = np.frombuffer(hashes, _COLUMN)
+        head = _HEAD.pack(
+            event_digest(transaction.transaction_id),
             time_ms,
             time_ms if as_of_ms is None else as_of_ms,
             NO_AMOUNT if amount_minor is None else amount_minor,
         )
-        event[self._plan.first_hash :] = keys[self._plan.hashed_places]
-        values = np.empty(self._plan.n_out)
-        self._pack_into(values, 0, *self._order_row(inputs))  # type: ignore[arg-type]
+        held = hashes if self._holds_all else keys[self._plan.hashed_places].tobytes()
+        event = np.frombuffer(bytearray(head + self._no_outcomes + held), _COLUMN)
         return OnlineRow(values, keys, event, amount_minor, missing)

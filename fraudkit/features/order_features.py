@@ -25,12 +25,12 @@ __all__ = [
     "DELIVERY",
     "ages",
     "amounts",
+    "as_given",
     "basket_shape",
     "card_checks",
     "card_days_left",
     "clock",
     "delivery",
-    "is_true",
     "number",
 ]
 
@@ -54,8 +54,8 @@ def number(value: object) -> float:
     return float(value)  # type: ignore[arg-type]
 
 
-def is_true(value: bool | None) -> float:  # noqa: FBT001 - the value of a field
-    """Return 1 for true, 0 for false."""
+def as_given(value: float | None) -> float:
+    """Return a number or a truth value as a float."""
     return nan if value is None else float(value)
 
 

@@ -1,76 +1,111 @@
-"""`order_row`: all order features of one order in one call.
+"""`order_function`: all that one order says by itself, in one call.
 
-With eighty features most of the time would go into picking arguments and starting calls. So
-the calls are written out once as a Python function, as `dataclasses` writes ``__init__``: its
-text holds nothing but numbered names, whatever features and fields are called.
+The hashes of its entities and its order features are computed by one function, which
+`fraudkit.features.function_text` writes out for a feature set.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
-from typing import Any
+from collections.abc import Callable, Mapping, Sequence
+from math import nan
+from struct import Struct
+from typing import Protocol
 
-from fraudkit.features.feature_group import OrderCall, order_calls
-from fraudkit.features.spec import OrderFeature, Value
+import numpy as np
+from numpy.typing import NDArray
 
-__all__ = ["order_row", "written_out"]
+from fraudkit.domain.transaction import Transaction
+from fraudkit.features.enrichment import Enrichment
+from fraudkit.features.feature_group import order_calls
+from fraudkit.features.fields import REFERENCE_AMOUNT, FieldNames
+from fraudkit.features.function_text import FunctionText
+from fraudkit.features.keys import NO_DIGEST, IdentifierHash
+from fraudkit.features.order_features import as_given
+from fraudkit.features.spec import Entity, FeatureSet, OrderFeature
 
-_OrderRow = Callable[[Sequence[Value]], tuple[float, ...]]
+__all__ = ["OrderFunction", "feature_names", "order_function"]
 
 
-def order_row(features: Sequence[OrderFeature], paths: Sequence[str]) -> _OrderRow:
-    """Return the function from the values of all paths to the values of all order features.
+class OrderFunction(Protocol):
+    """What `order_function` makes."""
 
-    Its answer has the features' order; truth values stand for 1 and 0.
+    def __call__(
+        self, transaction: Transaction, time_ms: int, amount: int | None, row: NDArray[np.float64]
+    ) -> bytes:
+        """Write the order features into a row, and return the hashes of the entities.
+
+        Parameters
+        ----------
+        time_ms : int
+            The transaction's event time.
+        amount : int or None
+            Its amount in minor units of the reference currency.
+        row : ndarray of float64, shape (at least n_order_features,)
+            The order features are its first columns; truth values stand as 1 and 0.
+
+        Returns
+        -------
+        bytes
+            8 little-endian bytes an entity, in the order of the feature set.
+        """
+        ...
+
+
+def order_function(
+    features: FeatureSet, identifier_hash: IdentifierHash, enrichment: Enrichment
+) -> OrderFunction:
+    """Return the function that hashes the entities and computes the order features."""
+    text = FunctionText("transaction", "time_ms", "amount", "row")
+    inputs = (path for entity in features.entities for path in entity.inputs)
+    given = {REFERENCE_AMOUNT: "amount", "event_time_ms": "time_ms"}
+    names = FieldNames(text, given, (*features.inputs, *inputs), enrichment)
+    digests = _digest_names(text, features.entities, names, identifier_hash)
+    columns = feature_names(text, features.order_features, names)
+    pack_into = Struct(f"{len(columns)}d").pack_into
+    text.run(text.call(pack_into, ["row", "0", *columns]))
+    return text.function(text.call(b"".join, [f"({''.join(f'{name}, ' for name in digests)})"]))
+
+
+def _digest_names(
+    text: FunctionText,
+    entities: Sequence[Entity],
+    names: Mapping[str, str],
+    identifier_hash: IdentifierHash,
+) -> list[str]:
+    absent = text.hold(NO_DIGEST)
+    digests = []
+    for entity in entities:
+        arguments = [names[path] for path in entity.inputs]
+        digest = text.call(identifier_hash.digest_of(entity), arguments)
+        digests.append(text.line(f"{absent} if {arguments[0]} is None else {digest}"))
+    return digests
+
+
+def feature_names(
+    text: FunctionText, features: Sequence[OrderFeature], names: Mapping[str, str]
+) -> list[str]:
+    """Add the lines that compute order features; return the names of their values.
 
     Parameters
     ----------
-    features : sequence of OrderFeature
-        What is computed.
-    paths : sequence of str
-        What is given, each once; every feature's inputs are among them.
-
-    Examples
-    --------
-    >>> is_round = OrderFeature(
-    ...     name="is_round", inputs=("order.amount_minor",), compute=lambda minor: minor % 100 == 0,
-    ...     unit="0 or 1", meaning="", reason_code="AMOUNT", low=0.0, high=1.0,
-    ... )
-    >>> order_row([is_round], ["channel", "order.amount_minor"])(("web", 1200))
-    (True,)
+    names : mapping of str to str
+        The names of the values of every path that a feature reads.
     """
-    return written_out(order_calls(features), paths, len(features))
+    columns = [""] * len(features)
+    for call in order_calls(features):
+        arguments = [names[path] if path else "None" for path in call.inputs]
+        expression = _expression(text, call.compute, arguments)
+        if call.is_group:
+            values = text.unpack(expression, len(call.columns))
+        else:
+            values = [text.line(expression)]
+        for column, value in zip(call.columns, values, strict=True):
+            if column is not None:
+                columns[column] = value
+    return columns
 
 
-def written_out(
-    calls: Sequence[OrderCall], paths: Sequence[str], n_columns: int
-) -> Callable[[Sequence[Value]], tuple[Any, ...]]:
-    """Return the function from the values of all paths to what calls make of them.
-
-    Parameters
-    ----------
-    calls : sequence of OrderCall
-        What is called, one after the other.
-    paths : sequence of str
-        What is given, each once; every call's inputs are among them.
-    n_columns : int
-        The length of the answer.
-    """
-    lines = "\n".join(_lines(calls, paths, n_columns))
-    held: dict[str, Any] = {f"f{index}": call.compute for index, call in enumerate(calls)}
-    exec(lines, held)  # noqa: S102 - numbered names alone
-    row: Callable[[Sequence[Value]], tuple[Any, ...]] = held["row"]
-    return row
-
-
-def _lines(calls: Sequence[OrderCall], paths: Sequence[str], n_columns: int) -> Iterator[str]:
-    yield "def row(values):"
-    if paths:
-        yield f"    {''.join(f'v{place},' for place in range(len(paths)))} = values"
-    places = {path: place for place, path in enumerate(paths)}
-    for index, call in enumerate(calls):
-        arguments = (f"v{places[path]}" if path else "None" for path in call.inputs)
-        targets = ("_" if column is None else f"c{column}" for column in call.columns)
-        comma = "," if call.is_group else ""
-        yield f"    {', '.join(targets)}{comma} = f{index}({', '.join(arguments)})"
-    yield f"    return ({''.join(f'c{column},' for column in range(n_columns))})"
+def _expression(text: FunctionText, compute: Callable[..., object], arguments: list[str]) -> str:
+    if compute is as_given:
+        return f"{text.hold(nan)} if {arguments[0]} is None else {arguments[0]}"
+    return text.call(compute, arguments)

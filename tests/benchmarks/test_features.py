@@ -44,6 +44,7 @@ LATENCIES = (
     "online_row",
     "online_row_of_hot_key",
     "online_row_without_hot_key",
+    "online_row_in_a_rush",
     "online_append",
 )
 PERCENTILES = ("p50", "p90", "p99", "p99_9")

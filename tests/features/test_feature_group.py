@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Sequence
+from typing import Any
 
 import pytest
 
 from fraudkit.errors import FeatureError
 from fraudkit.features.feature_group import FeatureGroup, GroupedFunction, order_calls
-from fraudkit.features.order_row import order_row
+from fraudkit.features.function_text import FunctionText
+from fraudkit.features.order_row import feature_names
 from fraudkit.features.spec import OrderFeature, Value
 
 SIZES = FeatureGroup(
@@ -81,19 +83,28 @@ def test_what_no_kept_feature_reads_is_not_asked_for() -> None:
     assert (call.inputs, call.columns) == ((None, "depth"), (None, 0, None))
 
 
+def row_of(
+    features: Sequence[OrderFeature], paths: Sequence[str]
+) -> Callable[[Sequence[Value]], Any]:
+    """Return the function from the values of all paths to the features' row."""
+    text = FunctionText("values")
+    names = dict(zip(paths, text.unpack("values", len(paths)), strict=True))
+    return text.function(f"[{', '.join(feature_names(text, features, names))}]")
+
+
 def test_a_row_has_the_order_of_the_features() -> None:
     values: tuple[Value, ...] = (4, 7, 20)
-    row = order_row([AREA, ONE, TOTAL, IS_DEEP], ["a b", "width", "depth"])
-    assert row(values) == (140, 1.0, 31.0, True)
-    assert order_row([IS_DEEP], ["depth"])((10,)) == (True,)
+    row = row_of([AREA, ONE, TOTAL, IS_DEEP], ["a b", "width", "depth"])
+    assert row(values) == [140, 1.0, 31.0, True]
+    assert row_of([IS_DEEP], ["depth"])((10,)) == [True]
 
 
 def test_a_row_may_be_of_no_features_and_of_no_fields() -> None:
-    assert order_row([], ["width"])((1,)) == ()
-    assert order_row([ONE], [])(()) == (1.0,)
-    assert order_row([], [])(()) == ()
+    assert row_of([], ["width"])((1,)) == []
+    assert row_of([ONE], [])(()) == [1.0]
+    assert row_of([], [])(()) == []
 
 
 def test_two_features_may_have_one_function() -> None:
     other = feature("other", TOTAL.inputs, TOTAL.compute)
-    assert order_row([TOTAL, other], TOTAL.inputs)((1, 2, 3)) == (6.0, 6.0)
+    assert row_of([TOTAL, other], TOTAL.inputs)((1, 2, 3)) == [6.0, 6.0]

@@ -12,15 +12,19 @@ from hypothesis import strategies as st
 
 from fraudkit.domain.transaction import Card, Email, Order, Payment, Shipping, Transaction
 from fraudkit.features.catalog import ENTITIES
-from fraudkit.features.fields import fields_reader
-from fraudkit.features.keys import EntityKeys, IdentifierHash, event_id
-from fraudkit.features.spec import Entity
+from fraudkit.features.enrichment import NO_SOURCES
+from fraudkit.features.keys import IdentifierHash, event_digest, event_id
+from fraudkit.features.order_row import order_function
+from fraudkit.features.spec import Entity, FeatureSet, OrderFeature
 from fraudkit.features.window_arrays import NO_KEY
 
 HASH = IdentifierHash(b"k" * 16)
 SINGLE = Entity(name="card", inputs=("payment.card.fingerprint",))
 CASELESS = Entity(name="email", inputs=("email.address",), is_caseless=True)
 ADDRESS = Entity(name="place", inputs=("shipping.address", "shipping.postal", "shipping.country"))
+WITHOUT_INPUTS = OrderFeature(
+    name="one", inputs=(), compute=lambda: 1.0, unit="", meaning="", reason_code="", low=1, high=1
+)
 TEXTS = st.text(st.characters(exclude_categories=["Cs", "Cc"]), min_size=1, max_size=12)
 BLANKS = st.text(" \t\n\u00a0", max_size=3)
 
@@ -89,7 +93,8 @@ def test_another_secret_gives_other_hashes(text: str) -> None:
 
 def test_hashes_stay_what_they_are() -> None:
     # By the reference tool, printf t1 | b2sum -l 64: it orders events, so it must not change.
-    assert event_id("t1").to_bytes(8, "little", signed=True).hex() == "cbe920c372f7cf29"
+    assert event_digest("t1").hex() == "cbe920c372f7cf29"
+    assert event_id("t1") == int.from_bytes(event_digest("t1"), "little", signed=True)
 
 
 @given(st.lists(TEXTS, unique=True, max_size=20))
@@ -115,8 +120,9 @@ def transaction() -> Transaction:
 def test_every_entity_of_a_transaction_gets_its_key(transaction: Transaction) -> None:
     own = Entity(name="terminal", inputs=("entities.terminal",))
     entities = [*ENTITIES, own]
-    paths = list(dict.fromkeys(path for entity in entities for path in entity.inputs))
-    keys = EntityKeys(entities, paths, HASH).of(fields_reader(paths)(transaction, None))
+    features = FeatureSet(entities, [WITHOUT_INPUTS])
+    function = order_function(features, HASH, NO_SOURCES)
+    keys = np.frombuffer(function(transaction, 0, None, np.empty(1)), "<i8")
     named = {entity.name: entity for entity in entities}
     expected = {
         "card": key_of(named["card"], ["c1"]),
@@ -124,6 +130,5 @@ def test_every_entity_of_a_transaction_gets_its_key(transaction: Transaction) ->
         "shipping_address": key_of(named["shipping_address"], ["main street 1", None, "de"]),
         "terminal": key_of(own, ["77"]),
     }
-    assert keys.dtype == np.int64
     names = [entity.name for entity in (*ENTITIES, own)]
     assert dict(zip(names, keys.tolist(), strict=True)) == dict.fromkeys(names, NO_KEY) | expected

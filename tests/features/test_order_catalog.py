@@ -13,8 +13,9 @@ from hypothesis import strategies as st
 from fraudkit.domain.codes import COUNTRIES, CURRENCIES
 from fraudkit.domain.transaction import CheckResult
 from fraudkit.features.feature_group import GroupedFunction
+from fraudkit.features.function_text import FunctionText
 from fraudkit.features.order_catalog import CATEGORIES, ORDER_FEATURES
-from fraudkit.features.order_row import order_row
+from fraudkit.features.order_row import feature_names
 
 PATHS = tuple(dict.fromkeys(path for feature in ORDER_FEATURES for path in feature.inputs))
 TAKEN = {
@@ -91,7 +92,10 @@ def test_every_value_is_unknown_or_in_its_range(order: dict[str, Any]) -> None:
 @given(orders(), st.sets(st.sampled_from(range(len(ORDER_FEATURES)))))
 def test_a_row_holds_what_each_feature_alone_says(order: dict[str, Any], places: set[int]) -> None:
     kept = [ORDER_FEATURES[place] for place in sorted(places)]
-    row = order_row(kept, PATHS)(tuple(map(order.get, PATHS)))
+    text = FunctionText("values")
+    names = dict(zip(PATHS, text.unpack("values", len(PATHS)), strict=True))
+    function = text.function(f"[{', '.join(feature_names(text, kept, names))}]")
+    row = function(map(order.get, PATHS))
     alone = [feature.compute(*map(order.get, feature.inputs)) for feature in kept]
     assert np.array_equal(np.array(row, np.float64), alone, equal_nan=True)
 

@@ -20,7 +20,7 @@ from tests.domain.documents import documents, times
 CASES = [
     (compute.number, (3,), 3.0),
     (compute.number, (True,), 1.0),
-    (compute.is_true, (False,), 0.0),
+    (compute.as_given, (False,), 0.0),
     (compute.amounts, (1295, 5000), (1295, 1, 0, 0)),
     (compute.amounts, (1295, 5050), (1295, 0, 50, 0)),
     (compute.amounts, (0, 0), (0, 1, 0, 0)),
@@ -48,7 +48,7 @@ def test_known_cases(function: Any, arguments: tuple[Any, ...], expected: Any) -
 ABSENT = [
     (compute.number, (None,), None),
     (compute.number, ("n/a",), None),
-    (compute.is_true, (None,), None),
+    (compute.as_given, (None,), None),
     (compute.clock, (0, None), (None, None, None, None)),
     (compute.amounts, (None, 5000), (None, 1, 0, 0)),
     (compute.amounts, (1295, None), (1295, None, None, None)),

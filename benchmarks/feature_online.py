@@ -155,9 +155,7 @@ def _walked(
         gc.unfreeze()
 
 
-def _traffic(
-    shop: SimulatedShop, plan: WindowPlan, share: float, pace: int, seed: int
-) -> _Traffic:
+def _traffic(shop: SimulatedShop, plan: WindowPlan, share: float, pace: int, seed: int) -> _Traffic:
     transactions, is_hot = with_hot_address(
         shop.shop.transactions, share, np.random.default_rng(seed)
     )

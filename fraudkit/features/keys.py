@@ -10,13 +10,14 @@ from collections.abc import Callable
 from functools import lru_cache
 from typing import Final
 
-from fraudkit.features.spec import Entity, Value
+from fraudkit.features.spec import Entity
 from fraudkit.features.window_arrays import NO_KEY
 
-__all__ = ["NO_DIGEST", "IdentifierHash", "event_digest", "event_id"]
+__all__ = ["KEY_SEPARATOR", "NO_DIGEST", "IdentifierHash", "event_digest", "event_id"]
 
 _REMEMBERED: Final = 4096
-_SEPARATOR: Final = "\x1f"
+KEY_SEPARATOR: Final = "\x1f"
+"""Stands between the parts of a key's text."""
 _HASH_BYTES: Final = 8
 _UNKEYED: Final = hashlib.blake2b(digest_size=_HASH_BYTES)
 NO_DIGEST: Final = NO_KEY.to_bytes(_HASH_BYTES, "little")
@@ -54,25 +55,19 @@ class IdentifierHash:
     def __init__(self, hash_key: bytes) -> None:
         self._keyed = hashlib.blake2b(key=hash_key, digest_size=_HASH_BYTES)
 
-    def digest_of(self, entity: Entity) -> Callable[..., bytes]:
-        """Return the function from the values of an entity's inputs to the hash of its key.
+    def digest_of(self, entity: Entity) -> Callable[[str], bytes]:
+        """Return the function from the text of an entity's key to the hash of it.
 
-        The hash is 8 little-endian bytes; `NO_DIGEST` where the first value is absent.
-        White space around a value never tells two keys apart; letter case only where the
-        entity says so.
+        The hash is 8 little-endian bytes. Keys of different entities have different hashes, also
+        where their text is the same.
         """
         keyed = self._keyed.copy()
-        keyed.update(f"{entity.name}{_SEPARATOR}".encode())
-        copy_keyed, is_caseless = keyed.copy, entity.is_caseless
+        keyed.update(f"{entity.name}{KEY_SEPARATOR}".encode())
+        copy_keyed = keyed.copy
 
-        def digest_of(first: Value, *rest: Value) -> bytes:
-            text = "" if first is None else str(first).strip()
-            if not text:
-                return NO_DIGEST
-            for value in rest:
-                text += _SEPARATOR if value is None else f"{_SEPARATOR}{str(value).strip()}"
+        def digest_of(text: str) -> bytes:
             hashed = copy_keyed()
-            hashed.update((text.lower() if is_caseless else text).encode())
+            hashed.update(text.encode())
             digest = hashed.digest()
             return _ONE if digest == NO_DIGEST else digest
 

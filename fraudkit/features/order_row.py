@@ -19,11 +19,11 @@ from fraudkit.features.enrichment import Enrichment
 from fraudkit.features.feature_group import order_calls
 from fraudkit.features.fields import REFERENCE_AMOUNT, FieldNames
 from fraudkit.features.function_text import FunctionText
-from fraudkit.features.keys import NO_DIGEST, IdentifierHash
+from fraudkit.features.keys import KEY_SEPARATOR, NO_DIGEST, IdentifierHash
 from fraudkit.features.order_features import as_given
 from fraudkit.features.spec import Entity, FeatureSet, OrderFeature
 
-__all__ = ["OrderFunction", "feature_names", "order_function"]
+__all__ = ["OrderFunction", "digest_names", "feature_names", "order_function"]
 
 
 class OrderFunction(Protocol):
@@ -59,25 +59,39 @@ def order_function(
     inputs = (path for entity in features.entities for path in entity.inputs)
     given = {REFERENCE_AMOUNT: "amount", "event_time_ms": "time_ms"}
     names = FieldNames(text, given, (*features.inputs, *inputs), enrichment)
-    digests = _digest_names(text, features.entities, names, identifier_hash)
+    digests = digest_names(text, features.entities, names, identifier_hash)
     columns = feature_names(text, features.order_features, names)
     pack_into = Struct(f"{len(columns)}d").pack_into
     text.run(text.call(pack_into, ["row", "0", *columns]))
     return text.function(text.call(b"".join, [f"({''.join(f'{name}, ' for name in digests)})"]))
 
 
-def _digest_names(
+def digest_names(
     text: FunctionText,
     entities: Sequence[Entity],
     names: Mapping[str, str],
     identifier_hash: IdentifierHash,
 ) -> list[str]:
+    """Add the lines that hash keys; return the names of the hashes.
+
+    There is no key without its first part. White space around a part never tells two keys
+    apart; letter case only where the entity says so.
+
+    Parameters
+    ----------
+    names : mapping of str to str
+        The names of the values of every path that an entity reads.
+    """
     absent = text.hold(NO_DIGEST)
     digests = []
     for entity in entities:
-        arguments = [names[path] for path in entity.inputs]
-        digest = text.call(identifier_hash.digest_of(entity), arguments)
-        digests.append(text.line(f"{absent} if {arguments[0]} is None else {digest}"))
+        values = (names[path] for path in entity.inputs)
+        parts = [text.line(f"'' if {value} is None else str({value}).strip()") for value in values]
+        key = f"f{KEY_SEPARATOR.join(f'{{{part}}}' for part in parts)!r}" if parts[1:] else parts[0]
+        digest = text.call(
+            identifier_hash.digest_of(entity), [f"{key}.lower()" if entity.is_caseless else key]
+        )
+        digests.append(text.line(f"{digest} if {parts[0]} else {absent}"))
     return digests
 
 

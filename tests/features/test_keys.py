@@ -13,8 +13,9 @@ from hypothesis import strategies as st
 from fraudkit.domain.transaction import Card, Email, Order, Payment, Shipping, Transaction
 from fraudkit.features.catalog import ENTITIES
 from fraudkit.features.enrichment import NO_SOURCES
+from fraudkit.features.function_text import FunctionText
 from fraudkit.features.keys import IdentifierHash, event_digest, event_id
-from fraudkit.features.order_row import order_function
+from fraudkit.features.order_row import digest_names, order_function
 from fraudkit.features.spec import Entity, FeatureSet, OrderFeature
 from fraudkit.features.window_arrays import NO_KEY
 
@@ -30,7 +31,10 @@ BLANKS = st.text(" \t\n\u00a0", max_size=3)
 
 
 def key_of(entity: Entity, values: Sequence[str | None], hashed: IdentifierHash = HASH) -> int:
-    return int.from_bytes(hashed.digest_of(entity)(*values), "little", signed=True)
+    text = FunctionText("values")
+    names = dict(zip(entity.inputs, text.unpack("values", len(entity.inputs)), strict=True))
+    [digest] = digest_names(text, [entity], names, hashed)
+    return int.from_bytes(text.function(digest)(values), "little", signed=True)
 
 
 @given(text=TEXTS, before=BLANKS, after=BLANKS)

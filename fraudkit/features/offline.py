@@ -8,6 +8,7 @@ known. The same functions compute both.
 from __future__ import annotations
 
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from typing import Literal
 
 import numpy as np
@@ -163,24 +164,35 @@ def _log(
     first_query: int,
     allowed_lateness_ms: int | None,
 ) -> Log:
+    ids = frame["transaction_id"]
+    with ThreadPoolExecutor(1) as pool:
+        finding = pool.submit(_repeated, ids)
+        columns = _columns(frame, features, plan, outcomes)
+        repeated = finding.result()
+    _set_event_ids(columns, ids, repeated)
+    is_event = np.ones(len(frame), np.bool_)
+    if repeated.any() or allowed_lateness_ms is not None:
+        is_event = accepted_events(
+            columns[EVENT_ID], columns[EVENT_TIME], columns[AVAILABLE_AT], allowed_lateness_ms
+        )
+    events = _in_order(columns, np.flatnonzero(is_event), ids, plan)
+    return Log(columns, events, np.flatnonzero(~is_event), first_query)
+
+
+def _columns(
+    frame: pl.DataFrame, features: FeatureSet, plan: WindowPlan, outcomes: pl.DataFrame
+) -> NDArray[np.int64]:
     columns = np.empty((plan.n_columns, len(frame)), np.int64)
     columns[EVENT_ID] = np.arange(1, len(frame) + 1)
     columns[EVENT_TIME] = frame["event_time_ms"].to_numpy()
     available = AVAILABLE_AT_MS if AVAILABLE_AT_MS in frame.columns else "event_time_ms"
     columns[AVAILABLE_AT] = frame[available].to_numpy()
     columns[AMOUNT] = frame[REFERENCE_AMOUNT].fill_null(NO_AMOUNT).to_numpy()
-    _fill_known_at(columns, frame["transaction_id"], plan, outcomes)
+    if plan.statuses:
+        _fill_known_at(columns, frame["transaction_id"], plan, outcomes)
     for column, place in enumerate(plan.hashed_places, plan.first_hash):
         columns[column] = entity_hashes(frame, features.entities[place])
-    repeated = _repeated(frame["transaction_id"])
-    _set_event_ids(columns, frame["transaction_id"], repeated)
-    is_event = np.ones(len(frame), np.bool_)
-    if repeated.any() or allowed_lateness_ms is not None:
-        is_event = accepted_events(
-            columns[EVENT_ID], columns[EVENT_TIME], columns[AVAILABLE_AT], allowed_lateness_ms
-        )
-    events = _in_order(columns, np.flatnonzero(is_event), frame["transaction_id"], plan)
-    return Log(columns, events, np.flatnonzero(~is_event), first_query)
+    return columns
 
 
 def _repeated(ids: pl.Series) -> NDArray[np.bool_]:
@@ -213,16 +225,20 @@ def _set_event_ids(columns: NDArray[np.int64], ids: pl.Series, is_asked: NDArray
 def _in_order(
     columns: NDArray[np.int64], rows: NDArray[np.int64], ids: pl.Series, plan: WindowPlan
 ) -> NDArray[np.int64]:
-    """Return the rows by ascending (event time, event id).
+    """Return the rows by ascending event time; those that share a key, by event id too.
 
     Ids are computed only where they can decide: for rows that share their time and a key.
     """
-    ordered = rows[np.argsort(columns[EVENT_TIME, rows], kind="stable")]
+    times = columns[EVENT_TIME, rows]
+    is_sorted = (times[:-1] <= times[1:]).all()
+    ordered = rows if is_sorted else rows[np.argsort(times, kind="stable")]
     is_tied = _tied(columns, ordered, plan.arrays.entities[:, 0])
-    if not is_tied.any():
-        return ordered
-    _set_event_ids(columns, ids, is_tied)
-    return ordered[np.lexsort((columns[EVENT_ID, ordered], columns[EVENT_TIME, ordered]))]
+    places = np.flatnonzero(is_tied[ordered])
+    if len(places):
+        _set_event_ids(columns, ids, is_tied)
+        tied = ordered[places]
+        ordered[places] = tied[np.lexsort((columns[EVENT_ID, tied], columns[EVENT_TIME, tied]))]
+    return ordered
 
 
 @compiled

@@ -22,6 +22,7 @@ from fraudkit.features.window_arrays import (
 __all__ = ["Groups", "group_slot", "grouped", "put_back"]
 
 _BLOCK_ROWS: Final = 2048
+_FEWEST_SLOTS: Final = 1024
 
 
 class Groups(NamedTuple):
@@ -70,46 +71,77 @@ def grouped(
     needed : ndarray of int64, shape (n_needed,)
         The columns that the kernel reads beside time and amount.
     """
-    table, starts, order = _group_by_key(columns[key], events)
-    held = _held(columns, needed, order)
-    asked_ms = _gathered(columns[AVAILABLE_AT], order)
-    sees_from, available_ms = _reach(held, asked_ms, starts)
+    group_of = np.empty(len(events), np.int32)
+    table, starts = _numbered(columns[key], events, group_of)
+    order = np.empty(starts[-1], np.int64)
+    _put_in_groups(events, group_of, starts[1:].copy(), order)
+    held = np.empty((HELD_FIRST + len(needed), len(order) + 1), np.int64)
+    _fill_held(columns, needed, order, held)
+    asked_ms, available_ms, sees_from = np.empty((3, len(order)), np.int64)
+    _gather(columns[AVAILABLE_AT], order, asked_ms)
+    _fill_reach(held, asked_ms, starts, sees_from, available_ms)
     return Groups(table, starts, order, held, sees_from, asked_ms, available_ms)
 
 
+# Arrays of a value an event are made by NumPy, which asks for huge pages; Numba does not, and
+# a first touch of each small page takes longer than what is written there.
+
+
 @compiled
-def _group_by_key(
-    keys: NDArray[np.int64], events: NDArray[np.int64]
-) -> tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.int64]]:
-    """Return a table from key to group, where groups start, and their rows, newest first."""
-    n_slots = 16
-    while n_slots < 2 * len(events):
-        n_slots *= 2
-    table = np.zeros((n_slots, 2), np.int64)
-    groups = np.empty(len(events), np.int64)
-    counts = np.zeros(len(events) + 1, np.int64)
+def _numbered(
+    keys: NDArray[np.int64], events: NDArray[np.int64], group_of: NDArray[np.int32]
+) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """Number the keys as they come; return a table of them, and where their groups start."""
+    table = np.zeros((_FEWEST_SLOTS, 2), np.int64)
+    counts = np.zeros(_FEWEST_SLOTS, np.int64)
     n_groups = 0
     for place in range(len(events)):
         key = keys[events[place]]
         if key == NO_KEY:
-            groups[place] = -1
+            group_of[place] = -1
             continue
         slot = group_slot(table, key)
         if table[slot, 0] == NO_KEY:
+            if 2 * n_groups == len(table):
+                table, counts = _twice_as_long(table, counts)
+                slot = group_slot(table, key)
             table[slot, 0] = key
             table[slot, 1] = n_groups
             n_groups += 1
-        groups[place] = table[slot, 1]
-        counts[groups[place] + 1] += 1
-    starts = np.cumsum(counts[: n_groups + 1])
-    free = starts[1:].copy()
-    order = np.empty(starts[-1], np.int64)
+        group = table[slot, 1]
+        group_of[place] = group
+        counts[group] += 1
+    starts = np.zeros(n_groups + 1, np.int64)
+    starts[1:] = np.cumsum(counts[:n_groups])
+    return table, starts
+
+
+@compiled
+def _twice_as_long(
+    table: NDArray[np.int64], counts: NDArray[np.int64]
+) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    longer = np.zeros((2 * len(table), 2), np.int64)
+    for place in range(len(table)):
+        key = table[place, 0]
+        if key != NO_KEY:
+            slot = group_slot(longer, key)
+            longer[slot] = table[place]
+    return longer, np.concatenate((counts, np.zeros_like(counts)))
+
+
+@compiled
+def _put_in_groups(
+    events: NDArray[np.int64],
+    group_of: NDArray[np.int32],
+    free: NDArray[np.int64],
+    order: NDArray[np.int64],
+) -> None:
+    """Write the rows of each group, newest first; ``free`` is where each group ends."""
     for place in range(len(events)):
-        group = groups[place]
+        group = group_of[place]
         if group >= 0:
             free[group] -= 1
             order[free[group]] = events[place]
-    return table, starts, order
 
 
 @compiled_part
@@ -123,33 +155,37 @@ def group_slot(table: NDArray[np.int64], key: int) -> int:
 
 
 @compiled
-def _held(
-    columns: NDArray[np.int64], needed: NDArray[np.int64], order: NDArray[np.int64]
-) -> NDArray[np.int64]:
-    held = np.empty((HELD_FIRST + len(needed), len(order) + 1), np.int64)
-    held[HELD_TIME, :-1] = _gathered(columns[EVENT_TIME], order)
-    held[HELD_AMOUNT, :-1] = _gathered(columns[AMOUNT], order)
+def _fill_held(
+    columns: NDArray[np.int64],
+    needed: NDArray[np.int64],
+    order: NDArray[np.int64],
+    held: NDArray[np.int64],
+) -> None:
+    _gather(columns[EVENT_TIME], order, held[HELD_TIME])
+    _gather(columns[AMOUNT], order, held[HELD_AMOUNT])
     for index in range(len(needed)):
-        held[HELD_FIRST + index, :-1] = _gathered(columns[needed[index]], order)
+        _gather(columns[needed[index]], order, held[HELD_FIRST + index])
     add_totals(held, len(order))
-    return held
 
 
 @compiled
-def _gathered(source: NDArray[np.int64], order: NDArray[np.int64]) -> NDArray[np.int64]:
-    target = np.empty(len(order), np.int64)
+def _gather(
+    source: NDArray[np.int64], order: NDArray[np.int64], target: NDArray[np.int64]
+) -> None:
     for place in range(len(order)):
         target[place] = source[order[place]]
-    return target
 
 
 @compiled
-def _reach(
-    held: NDArray[np.int64], asked_ms: NDArray[np.int64], starts: NDArray[np.int64]
-) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-    """Return where each event's own past begins, and since when all of that is available."""
-    sees_from = np.empty(len(asked_ms), np.int64)
-    available_ms = asked_ms.copy()
+def _fill_reach(
+    held: NDArray[np.int64],
+    asked_ms: NDArray[np.int64],
+    starts: NDArray[np.int64],
+    sees_from: NDArray[np.int64],
+    available_ms: NDArray[np.int64],
+) -> None:
+    """Write where each event's own past begins, and since when all of that is available."""
+    available_ms[:] = asked_ms
     for group in range(len(starts) - 1):
         for place in range(starts[group + 1] - 1, starts[group] - 1, -1):
             sees_from[place] = place + 1
@@ -158,10 +194,8 @@ def _reach(
             available_ms[place] = max(available_ms[place], available_ms[place + 1])
             if held[HELD_TIME, place] == held[HELD_TIME, place + 1]:
                 sees_from[place] = sees_from[place + 1]
-    return sees_from, available_ms
 
 
-@compiled
 def put_back(
     values: NDArray[np.float64],
     order: NDArray[np.int64],
@@ -171,13 +205,25 @@ def put_back(
 ) -> None:
     """Copy values from the order of groups to that of the queries; NaN where there are none.
 
-    ``out`` may be laid out by row or by column: a block of its rows fits a core's cache.
+    ``out`` may be laid out by row or by column.
     """
     places = np.full(len(out), -1, np.int64)
+    _put_back(values, order, columns, first_query, places, out)
+
+
+@compiled
+def _put_back(
+    values: NDArray[np.float64],
+    order: NDArray[np.int64],
+    columns: NDArray[np.int64],
+    first_query: int,
+    places: NDArray[np.int64],
+    out: NDArray[np.float64],
+) -> None:
     for place in range(len(order)):
         if order[place] >= first_query:
             places[order[place] - first_query] = place
-    for block in range(0, len(out), _BLOCK_ROWS):
+    for block in range(0, len(out), _BLOCK_ROWS):  # whose values fit a core's cache
         end = min(block + _BLOCK_ROWS, len(out))
         for index in range(len(columns)):
             column = columns[index]

@@ -53,7 +53,7 @@ class Log(NamedTuple):
         be true only where `fraudkit.features.offline_windows.Log` rows share key and time, or
         id; else any that differ will do.
     events : ndarray of int64, shape (n_events,)
-        The rows that are events, by ascending (event time, event id).
+        The rows that are events, by ascending event time; those of one key by event id too.
     others : ndarray of int64, shape (n - n_events,)
         The rows that are queries only.
     first_query : int

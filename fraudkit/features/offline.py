@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from typing import Literal
 
 import numpy as np
@@ -21,7 +22,7 @@ from fraudkit.features.enrichment import Enrichment
 from fraudkit.features.fields import REFERENCE_AMOUNT
 from fraudkit.features.keys import event_id
 from fraudkit.features.offline_columns import entity_hashes, fill_order_features, with_derived
-from fraudkit.features.offline_windows import Log, accepted_events, fill_windows
+from fraudkit.features.offline_windows import THREADS, Log, accepted_events, fill_windows
 from fraudkit.features.plan import WindowPlan, window_plan
 from fraudkit.features.spec import FeatureSet
 from fraudkit.features.window_arrays import (
@@ -165,9 +166,13 @@ def _log(
     allowed_lateness_ms: int | None,
 ) -> Log:
     ids = frame["transaction_id"]
-    with ThreadPoolExecutor(1) as pool:
+    entities = [features.entities[place] for place in plan.hashed_places]
+    with ThreadPoolExecutor(THREADS) as pool:
         finding = pool.submit(_repeated, ids)
-        columns = _columns(frame, features, plan, outcomes)
+        hashes = pool.map(partial(entity_hashes, frame), entities)
+        columns = _columns(frame, plan, outcomes)
+        for column, hashed in enumerate(hashes, plan.first_hash):
+            columns[column] = hashed
         repeated = finding.result()
     _set_event_ids(columns, ids, repeated)
     is_event = np.ones(len(frame), np.bool_)
@@ -179,9 +184,8 @@ def _log(
     return Log(columns, events, np.flatnonzero(~is_event), first_query)
 
 
-def _columns(
-    frame: pl.DataFrame, features: FeatureSet, plan: WindowPlan, outcomes: pl.DataFrame
-) -> NDArray[np.int64]:
+def _columns(frame: pl.DataFrame, plan: WindowPlan, outcomes: pl.DataFrame) -> NDArray[np.int64]:
+    """Return all columns, those of the hashes still empty."""
     columns = np.empty((plan.n_columns, len(frame)), np.int64)
     columns[EVENT_ID] = np.arange(1, len(frame) + 1)
     columns[EVENT_TIME] = frame["event_time_ms"].to_numpy()
@@ -190,8 +194,6 @@ def _columns(
     columns[AMOUNT] = frame[REFERENCE_AMOUNT].fill_null(NO_AMOUNT).to_numpy()
     if plan.statuses:
         _fill_known_at(columns, frame["transaction_id"], plan, outcomes)
-    for column, place in enumerate(plan.hashed_places, plan.first_hash):
-        columns[column] = entity_hashes(frame, features.entities[place])
     return columns
 
 

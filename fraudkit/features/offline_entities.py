@@ -5,10 +5,8 @@ A partition is a small log of its own, and goes through the driver of a whole fr
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from typing import Final
 
 import numpy as np
 import polars as pl
@@ -16,15 +14,12 @@ from numpy.typing import NDArray
 
 from fraudkit.features.offline_acceptance import SpilledLog
 from fraudkit.features.offline_shuffle import Shuffle, Workspace
-from fraudkit.features.offline_windows import Log, fill_windows
+from fraudkit.features.offline_windows import THREADS, Log, fill_windows
 from fraudkit.features.plan import WindowPlan, window_plan
 from fraudkit.features.spec import FeatureSet
 from fraudkit.features.window_arrays import EVENT_ID, EVENT_TIME, FIRST_STATUS
 
-__all__ = ["THREADS", "EntityWindows"]
-
-THREADS: Final = os.cpu_count() or 1
-"""How many partitions are computed at a time."""
+__all__ = ["EntityWindows"]
 
 
 class EntityWindows:

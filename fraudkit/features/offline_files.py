@@ -34,9 +34,10 @@ from fraudkit.features.offline_batches import (
     row_count,
     two_at_a_time,
 )
-from fraudkit.features.offline_entities import THREADS, EntityWindows
+from fraudkit.features.offline_entities import EntityWindows
 from fraudkit.features.offline_orders import ORDER_COLUMNS, OrderBatches
 from fraudkit.features.offline_shuffle import ColumnFiles, Workspace
+from fraudkit.features.offline_windows import THREADS
 from fraudkit.features.plan import window_plan
 from fraudkit.features.spec import FeatureSet
 from fraudkit.features.window_arrays import FIRST_STATUS, NO_KEY

@@ -19,9 +19,8 @@ from fraudkit.features.window_arrays import (
     NO_KEY,
 )
 
-__all__ = ["Groups", "group_slot", "grouped", "put_back"]
+__all__ = ["Groups", "group_slot", "grouped"]
 
-_BLOCK_ROWS: Final = 2048
 _FEWEST_SLOTS: Final = 1024
 
 
@@ -38,8 +37,6 @@ class Groups(NamedTuple):
         Rows of the log.
     held : ndarray of int64, shape (4 + n_needed, n_grouped + 1)
         What the kernel reads of the events, see `fraudkit.features.window_arrays.Scratch`.
-    sees_from : ndarray of int64, shape (n_grouped,)
-        The newest event before each one's own time, as a place in ``order``.
     asked_ms : ndarray of int64, shape (n_grouped,)
         When each one was available itself.
     available_ms : ndarray of int64, shape (n_grouped,)
@@ -50,7 +47,6 @@ class Groups(NamedTuple):
     starts: NDArray[np.int64]
     order: NDArray[np.int64]
     held: NDArray[np.int64]
-    sees_from: NDArray[np.int64]
     asked_ms: NDArray[np.int64]
     available_ms: NDArray[np.int64]
 
@@ -65,7 +61,7 @@ def grouped(
     columns : ndarray of int64, shape (n_columns, n)
         See `fraudkit.features.offline_windows.Log`.
     events : ndarray of int64, shape (n_events,)
-        Their rows, by ascending (event time, event id).
+        Their rows, by ascending event time; those of one key by event id too.
     key : int
         The column of the key; events without one are left out.
     needed : ndarray of int64, shape (n_needed,)
@@ -77,10 +73,13 @@ def grouped(
     _put_in_groups(events, group_of, starts[1:].copy(), order)
     held = np.empty((HELD_FIRST + len(needed), len(order) + 1), np.int64)
     _fill_held(columns, needed, order, held)
-    asked_ms, available_ms, sees_from = np.empty((3, len(order)), np.int64)
+    if np.array_equal(columns[AVAILABLE_AT], columns[EVENT_TIME]):
+        times = held[HELD_TIME, :-1]
+        return Groups(table, starts, order, held, times, times)
+    asked_ms, available_ms = np.empty((2, len(order)), np.int64)
     _gather(columns[AVAILABLE_AT], order, asked_ms)
-    _fill_reach(held, asked_ms, starts, sees_from, available_ms)
-    return Groups(table, starts, order, held, sees_from, asked_ms, available_ms)
+    _fill_available(asked_ms, starts, available_ms)
+    return Groups(table, starts, order, held, asked_ms, available_ms)
 
 
 # Arrays of a value an event are made by NumPy, which asks for huge pages; Numba does not, and
@@ -91,7 +90,7 @@ def grouped(
 def _numbered(
     keys: NDArray[np.int64], events: NDArray[np.int64], group_of: NDArray[np.int32]
 ) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-    """Number the keys as they come; return a table of them, and where their groups start."""
+    """Return a table from key to group, numbered as they come, and where the groups start."""
     table = np.zeros((_FEWEST_SLOTS, 2), np.int64)
     counts = np.zeros(_FEWEST_SLOTS, np.int64)
     n_groups = 0
@@ -169,64 +168,17 @@ def _fill_held(
 
 
 @compiled
-def _gather(
-    source: NDArray[np.int64], order: NDArray[np.int64], target: NDArray[np.int64]
-) -> None:
+def _gather(source: NDArray[np.int64], order: NDArray[np.int64], target: NDArray[np.int64]) -> None:
     for place in range(len(order)):
         target[place] = source[order[place]]
 
 
 @compiled
-def _fill_reach(
-    held: NDArray[np.int64],
-    asked_ms: NDArray[np.int64],
-    starts: NDArray[np.int64],
-    sees_from: NDArray[np.int64],
-    available_ms: NDArray[np.int64],
+def _fill_available(
+    asked_ms: NDArray[np.int64], starts: NDArray[np.int64], available_ms: NDArray[np.int64]
 ) -> None:
-    """Write where each event's own past begins, and since when all of that is available."""
-    available_ms[:] = asked_ms
     for group in range(len(starts) - 1):
+        latest_ms = asked_ms[starts[group + 1] - 1]
         for place in range(starts[group + 1] - 1, starts[group] - 1, -1):
-            sees_from[place] = place + 1
-            if place + 1 == starts[group + 1]:
-                continue
-            available_ms[place] = max(available_ms[place], available_ms[place + 1])
-            if held[HELD_TIME, place] == held[HELD_TIME, place + 1]:
-                sees_from[place] = sees_from[place + 1]
-
-
-def put_back(
-    values: NDArray[np.float64],
-    order: NDArray[np.int64],
-    columns: NDArray[np.int64],
-    first_query: int,
-    out: NDArray[np.float64],
-) -> None:
-    """Copy values from the order of groups to that of the queries; NaN where there are none.
-
-    ``out`` may be laid out by row or by column.
-    """
-    places = np.full(len(out), -1, np.int64)
-    _put_back(values, order, columns, first_query, places, out)
-
-
-@compiled
-def _put_back(
-    values: NDArray[np.float64],
-    order: NDArray[np.int64],
-    columns: NDArray[np.int64],
-    first_query: int,
-    places: NDArray[np.int64],
-    out: NDArray[np.float64],
-) -> None:
-    for place in range(len(order)):
-        if order[place] >= first_query:
-            places[order[place] - first_query] = place
-    for block in range(0, len(out), _BLOCK_ROWS):  # whose values fit a core's cache
-        end = min(block + _BLOCK_ROWS, len(out))
-        for index in range(len(columns)):
-            column = columns[index]
-            for row in range(block, end):
-                place = places[row]
-                out[row, column] = values[place, index] if place >= 0 else np.nan
+            latest_ms = max(latest_ms, asked_ms[place])
+            available_ms[place] = latest_ms

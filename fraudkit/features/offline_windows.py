@@ -20,7 +20,6 @@ from fraudkit.features.offline_groups import (
     Groups,
     group_slot,
     grouped,
-    put_back,
 )
 from fraudkit.features.plan import WindowPlan
 from fraudkit.features.window import start_search, take_visible, window_values
@@ -38,9 +37,11 @@ from fraudkit.features.window_arrays import (
     new_scratch,
 )
 
-__all__ = ["Log", "accepted_events", "fill_windows", "window_columns"]
+__all__ = ["THREADS", "Log", "accepted_events", "fill_windows", "window_columns"]
 
-_THREADS: Final = os.cpu_count() or 1
+_BLOCK_ROWS: Final = 2048
+THREADS: Final = os.cpu_count() or 1
+"""How many threads compute."""
 
 
 class Log(NamedTuple):
@@ -159,8 +160,8 @@ def fill_windows(log: Log, plan: WindowPlan, out: NDArray[np.float64]) -> None:
         Only the windows' columns are written.
     """
     n_entities = len(plan.arrays.entities)
-    parts = -(-_THREADS // n_entities) if n_entities else 0
-    with ThreadPoolExecutor(_THREADS) as pool:
+    parts = -(-THREADS // n_entities) if n_entities else 0
+    with ThreadPoolExecutor(THREADS) as pool:
         tasks = [
             pool.submit(_fill_entity, log, entity, plan, parts, out) for entity in range(n_entities)
         ]
@@ -177,17 +178,19 @@ def _fill_entity(
     n_grouped, n_groups = len(groups.order), len(groups.starts) - 1
     bounds = np.searchsorted(groups.starts, np.linspace(0, n_grouped, parts + 1)[1:-1])
     edges = [0, *bounds.tolist(), n_groups]
-    values = np.empty((n_grouped, len(columns)))
 
     def fill(first_key: int, last_key: int) -> None:
         scratch = new_scratch(arrays, plan.max_events)
+        values = np.empty((_BLOCK_ROWS, len(columns)))
+        keys = (first_key, last_key)
         _fill_keys(
-            log, groups, (first_key, last_key), entity, plan.max_events, arrays, scratch, values
+            log, groups, keys, entity, plan.max_events, arrays, scratch, values, columns, out
         )
 
     with ThreadPoolExecutor(parts) as pool:
         list(pool.map(fill, edges[:-1], edges[1:]))
-    put_back(values, groups.order, columns, log.first_query, out)
+    keyless = np.flatnonzero(log.columns[key, log.first_query :] == NO_KEY)
+    out[np.ix_(keyless, columns)] = np.nan
     others = log.others[log.others >= log.first_query]
     others = others[log.columns[key, others] != NO_KEY]
     if len(others):
@@ -216,34 +219,59 @@ def _fill_keys(
     arrays: WindowArrays,
     scratch: Scratch,
     values: NDArray[np.float64],
+    targets: NDArray[np.int64],
+    out: NDArray[np.float64],
 ) -> None:
     """Answer the queries that are events, in the order of the groups."""
     query = np.zeros(len(log.columns), np.int64)
     picking = Scratch(scratch.held, scratch.ends.copy(), scratch.seen)
+    times = groups.held[HELD_TIME]
+    done = groups.starts[keys[0]]
     for group in range(keys[0], keys[1]):
-        end = groups.starts[group + 1]
-        start_search(scratch, groups.starts[group])
+        first, end = groups.starts[group], groups.starts[group + 1]
+        start_search(scratch, first)
         for place in range(groups.starts[group], end):
+            if place - done == len(values):
+                _put_back(values, groups.order[done:place], log.first_query, targets, out)
+                done = place
             row = groups.order[place]
+            first = max(first, place + 1)
+            while first < end and times[first] == times[place]:
+                first += 1
             if row < log.first_query:
                 continue
-            first = groups.sees_from[place]
-            query[EVENT_TIME] = groups.held[HELD_TIME, place]
+            query[EVENT_TIME] = times[place]
             query[AVAILABLE_AT] = groups.asked_ms[place]
             query[AMOUNT] = groups.held[HELD_AMOUNT, place]
             for lane in range(arrays.entities[entity, 5], arrays.entities[entity, 6]):
                 if arrays.lanes[lane, 0] == Lane.SAME:
                     query[arrays.lanes[lane, 3]] = groups.held[arrays.lanes[lane, 2], place]
+            answer = values[place - done]
             if first == end or groups.available_ms[first] < query[AVAILABLE_AT]:
                 count = min(end - first, max_events)
-                window_values(
-                    groups.held, first, count, query, entity, arrays, scratch, values[place]
-                )
+                window_values(groups.held, first, count, query, entity, arrays, scratch, answer)
             else:
                 query[EVENT_ID] = log.columns[EVENT_ID, row]
                 _pick_and_fill(
-                    log, groups, group, query, entity, max_events, arrays, picking, values[place]
+                    log, groups, group, query, entity, max_events, arrays, picking, answer
                 )
+    rest = groups.order[done : groups.starts[keys[1]]]
+    _put_back(values, rest, log.first_query, targets, out)
+
+
+@compiled
+def _put_back(
+    values: NDArray[np.float64],
+    rows: NDArray[np.int64],
+    first_query: int,
+    targets: NDArray[np.int64],
+    out: NDArray[np.float64],
+) -> None:
+    """Copy a block of answers to the rows that asked; ``out`` is laid out by row or by column."""
+    for index in range(len(targets)):
+        for place in range(len(rows)):
+            if rows[place] >= first_query:
+                out[rows[place] - first_query, targets[index]] = values[place, index]
 
 
 @compiled

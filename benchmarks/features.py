@@ -53,8 +53,7 @@ CAVEATS: Final = (
     "Memory: a copy has its own cards, devices and so on, used again as often as in the shop.",
     "Offline: every way takes one frame ordered by time, and returns the columns in its order.",
     "Offline: they were found equal before they were timed; the faster way of each tool counts.",
-    "Offline: each takes two turns in a row, of which the second counts: at first, memory that "
-    "the system took back must be had again, and how long that takes depends on the system.",
+    "Offline: each runs twice in a row and the second counts; the first waits for fresh memory.",
     "Redis: the server shares this machine; over a network the round trip counts for more.",
     "A p99.9 rests on one sample in a thousand: look at n.",
 )

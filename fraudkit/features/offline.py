@@ -45,10 +45,10 @@ _LONG_RUN = 64
 
 
 def features_frame(
-    frame: pl.DataFrame,
+    frame: pl.DataFrame | pl.LazyFrame,
     features: FeatureSet,
     rates: RateTable,
-    outcomes: pl.DataFrame,
+    outcomes: pl.DataFrame | pl.LazyFrame,
     *,
     first_query: int = 0,
     enrichment: Enrichment | None = None,
@@ -71,10 +71,10 @@ def features_frame(
 
 
 def feature_rows(  # noqa: PLR0913 - what a frame of features is made of
-    frame: pl.DataFrame,
+    frame: pl.DataFrame | pl.LazyFrame,
     features: FeatureSet,
     rates: RateTable,
-    outcomes: pl.DataFrame,
+    outcomes: pl.DataFrame | pl.LazyFrame,
     *,
     first_query: int = 0,
     enrichment: Enrichment | None = None,
@@ -86,12 +86,13 @@ def feature_rows(  # noqa: PLR0913 - what a frame of features is made of
 
     Parameters
     ----------
-    frame : polars.DataFrame
+    frame : polars.DataFrame or polars.LazyFrame
         A vocabulary frame: ``transaction_id``, ``event_time_ms``, ``order.amount_minor``,
         ``order.currency`` and any other vocabulary path. With a column ``available_at_ms`` a
         transaction is seen, and sees, as of then; without it as of its own time. An id that
-        comes again counts once, as it first came.
-    outcomes : polars.DataFrame
+        comes again counts once, as it first came. A lazy frame is collected; for one that does
+        not fit in memory see `fraudkit.features.offline_files.sink_features`.
+    outcomes : polars.DataFrame or polars.LazyFrame
         ``transaction_id``, ``status`` (`fraudkit.domain.outcome.Status`), ``known_at_ms``.
     first_query : int
         Rows before this one are history: they fill the windows and get no row.
@@ -111,10 +112,11 @@ def feature_rows(  # noqa: PLR0913 - what a frame of features is made of
         In the frame's order, whatever the order of time.
     """
     plan = window_plan(features)
-    frame = _widened(frame, features, rates, enrichment)
+    frame = _widened(frame.lazy().collect(), features, rates, enrichment)
     out = np.empty((len(frame) - first_query, plan.n_out), order=order)
     fill_order_features(frame.slice(first_query), features.order_features, out, progress)
-    fill_windows(_log(frame, features, plan, outcomes, first_query, allowed_lateness_ms), plan, out)
+    told = outcomes.lazy().collect()
+    fill_windows(_log(frame, features, plan, told, first_query, allowed_lateness_ms), plan, out)
     progress(plan.n_out)
     return out
 

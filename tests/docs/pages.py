@@ -17,6 +17,7 @@ PAGES = (
     "docs/batch.md",
     "docs/operations.md",
     "docs/own-features.md",
+    "docs/offline.md",
 )
 """The pages whose every command and snippet is run."""
 

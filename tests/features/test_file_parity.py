@@ -30,6 +30,7 @@ from fraudkit.features.plan import window_plan
 from fraudkit.features.spec import FeatureSet
 from fraudkit.features.state import Appended
 from fraudkit.mapping import Mapping, read_data
+from fraudkit.simulate import simulate
 from fraudkit.stores.memory import MemoryStore
 from tests.domain.documents import documents
 
@@ -147,7 +148,7 @@ def online_rows(
     transactions: list[Transaction], outcomes: list[Outcome], features: FeatureSet, mapping: Mapping
 ) -> np.ndarray:
     plan = window_plan(features)
-    store = MemoryStore(plan, capacity_events=32)
+    store = MemoryStore(plan, capacity_events=len(transactions))
     online = OnlineFeatures(features, plan, store, mapping.rates, IdentifierHash(b"k" * 16))
     for outcome in outcomes:
         for status in statuses_of(outcome):
@@ -182,6 +183,14 @@ def test_rows_of_a_file_equal_the_rows_online(
     transactions, outcomes = stream
     offline, mapping = file_rows(transactions, outcomes, FEATURES)
     online = online_rows(transactions, outcomes, FEATURES, mapping)
+    for column, name in enumerate(FEATURES.names):
+        assert np.array_equal(online[:, column], offline[:, column], equal_nan=True), name
+
+
+def test_rows_of_a_shop_of_many_keys_equal_the_rows_online() -> None:
+    shop = simulate(6_000, seed=4)
+    offline, mapping = file_rows(shop.transactions, shop.outcomes, FEATURES)
+    online = online_rows(shop.transactions, shop.outcomes, FEATURES, mapping)
     for column, name in enumerate(FEATURES.names):
         assert np.array_equal(online[:, column], offline[:, column], equal_nan=True), name
 
@@ -230,7 +239,9 @@ def test_the_frame_of_features_has_their_names() -> None:
     )
     rates = Mapping.identity().rates
     features = default_features().keep({"amount", "is_round_amount"})
-    assert features_frame(frame, features, rates, outcomes).to_dict(as_series=False) == {
+    rows = features_frame(frame, features, rates, outcomes)
+    assert rows.to_dict(as_series=False) == {
         "amount": [100.0, 150.0],
         "is_round_amount": [1.0, 0.0],
     }
+    assert features_frame(frame.lazy(), features, rates, outcomes.lazy()).equals(rows)

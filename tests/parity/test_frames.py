@@ -10,6 +10,7 @@ from typing import Final, NamedTuple
 
 import numpy as np
 import polars as pl
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
@@ -17,6 +18,7 @@ from numpy.typing import NDArray
 from fraudkit.domain.money import rate_table
 from fraudkit.domain.outcome import Status
 from fraudkit.domain.transaction import Address, Card, Device, Email, Order, Payment, Transaction
+from fraudkit.features import offline_windows
 from fraudkit.features.keys import IdentifierHash, event_id
 from fraudkit.features.offline import AVAILABLE_AT_MS, feature_rows
 from fraudkit.features.offline_files import SinkOptions, sink_features
@@ -165,6 +167,12 @@ def compare(max_events: int, rows: NDArray[np.float64], expected: NDArray[np.flo
     assert (rows[:, 0] == 1).all()
     for row, of_oracle in zip(rows, expected, strict=True):
         assert differing(PLANS[max_events], FEATURES[max_events], row, of_oracle) == {}
+
+
+@pytest.fixture(autouse=True)
+def small_blocks(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Have answers go to their rows a few at a time, as those of long files do."""
+    monkeypatch.setattr(offline_windows, "_BLOCK_ROWS", 3)
 
 
 @settings(max_examples=40)

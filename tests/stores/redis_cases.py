@@ -14,6 +14,7 @@ from fraudkit.features.state import Appended, StateStore
 from fraudkit.features.window_arrays import NO_KEY
 from fraudkit.stores.redis import RedisStore
 from fraudkit.stores.redis_nodes import RedisTimeouts
+from tests.parity.windows import HOUR_MS, LATENESS_MS, MINUTE_MS, RETENTION_MS, START_MS
 from tests.stores.redis_server import RedisServer
 
 __all__ = [
@@ -33,12 +34,6 @@ __all__ = [
     "values",
     "worker",
 ]
-
-MINUTE_MS: Final = 60_000
-HOUR_MS: Final = 60 * MINUTE_MS
-LATENESS_MS: Final = 30 * MINUTE_MS
-RETENTION_MS: Final = 2 * HOUR_MS
-START_MS: Final = 1_750_000_000_000
 
 PATIENT: Final = RedisTimeouts(connect_ms=20_000, read_ms=20_000, retry_after_ms=0)
 

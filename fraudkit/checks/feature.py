@@ -18,12 +18,12 @@ from fraudkit.checks.values import Row, rows_of
 from fraudkit.errors import CheckFailed, FraudkitError
 from fraudkit.features.catalog import feature_set
 from fraudkit.features.expression import ExpressionFeature
-from fraudkit.features.expression_forms import text_of
 from fraudkit.features.field_kinds import field_kind
 from fraudkit.features.offline_columns import fill_order_features
 from fraudkit.features.own import OwnFeature
 from fraudkit.features.spec import FeatureSet, OrderFeature, Value
 from fraudkit.features.spec_checks import FORBIDDEN_INPUTS
+from fraudkit.features.value_text import text_of
 
 __all__ = ["FEATURE_CHECKS", "FeatureCheck", "check_feature"]
 

@@ -14,11 +14,13 @@ import msgspec
 
 from fraudkit.domain.codes import CURRENCIES, CurrencyCode
 from fraudkit.domain.decoding import convert
+from fraudkit.domain.transaction import AMOUNT_MINOR_MAX
 from fraudkit.errors import InvalidField
 
 __all__ = ["RateTable", "RateTableFile", "minor_unit_digits", "rate_table"]
 
 _RATE_MIN = Fraction(1, 10**9)
+_REFERENCE_MINOR_END = 2**62
 
 _DIGITS = {
     **dict.fromkeys(
@@ -91,7 +93,7 @@ class RateTable:
                 raise InvalidField(f"/rates/{currency}", "at least one dated rate", "none")
             self._currencies[currency] = (
                 [day for day, _ in steps],
-                [(rate * scale).as_integer_ratio() for _, rate in steps],
+                [_ratio(currency, rate * scale) for _, rate in steps],
             )
 
     @property
@@ -133,6 +135,19 @@ def _day_ms(currency: str, day: str) -> int:
             f"/rates/{currency}/{day}", "a day as YYYY-MM-DD", repr(day[:20])
         ) from error
     return int(date.timestamp()) * 1000
+
+
+def _ratio(currency: str, minor_a_minor: Fraction) -> tuple[int, int]:
+    """Return a rate between minor units, if every amount that may come fits 64 bits by it."""
+    if minor_a_minor * AMOUNT_MINOR_MAX >= _REFERENCE_MINOR_END:
+        raise InvalidField(
+            f"/rates/{currency}",
+            f"a rate by which {AMOUNT_MINOR_MAX:,} minor units, the greatest amount, stay below "
+            f"{_REFERENCE_MINOR_END:,} of the reference currency",
+            f"{float(minor_a_minor):g} minor units a minor unit",
+            "choose a reference currency whose unit is worth more",
+        )
+    return minor_a_minor.as_integer_ratio()
 
 
 def _rate(currency: str, text: str) -> Fraction:

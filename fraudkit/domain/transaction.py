@@ -15,6 +15,7 @@ from fraudkit.domain.card_number import refuse_card_numbers
 from fraudkit.domain.codes import CountryCode, CurrencyCode
 
 __all__ = [
+    "AMOUNT_MINOR_MAX",
     "EPOCH",
     "Account",
     "Address",
@@ -44,7 +45,8 @@ _MILLISECOND = timedelta(milliseconds=1)
 Identifier = Annotated[str, Meta(min_length=1, max_length=255)]
 Text = Annotated[str, Meta(max_length=255)]
 Timestamp = Annotated[datetime, Meta(tz=True)]
-AmountMinor = Annotated[int, Meta(ge=0, le=10**13)]
+AMOUNT_MINOR_MAX = 10**13
+AmountMinor = Annotated[int, Meta(ge=0, le=AMOUNT_MINOR_MAX)]
 Count = Annotated[int, Meta(ge=0, le=10**9)]
 InputKey = Annotated[str, Meta(pattern="^[a-z0-9_]{1,25}$(?!\\n)")]
 InputNumber = Annotated[float, Meta(gt=-1e13, lt=1e13)]

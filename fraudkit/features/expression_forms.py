@@ -9,7 +9,6 @@ from functools import partial, reduce
 from itertools import pairwise
 from typing import Any, Final
 
-import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
@@ -18,8 +17,9 @@ from fraudkit.features.expression_tree import Node, fields_of
 from fraudkit.features.field_kinds import field_kind
 from fraudkit.features.order_features import number
 from fraudkit.features.spec import Value
+from fraudkit.features.value_text import text_of
 
-__all__ = ["offline_form", "online_form", "text_of"]
+__all__ = ["offline_form", "online_form"]
 
 _FOLDED: Final = ("and", "or", "min", "max")
 _NAMES: Final[dict[str, Any]] = {
@@ -30,23 +30,6 @@ _NAMES: Final[dict[str, Any]] = {
     "nan": math.nan,
 }
 """All that the online form may name, beside what it is given and makes itself."""
-
-
-def text_of(value: Value) -> str | None:
-    """Return a value as text, as it is read from a column that holds numbers and text.
-
-    Examples
-    --------
-    >>> text_of("5"), text_of(5.0), text_of(True), text_of(float("nan"))
-    ('5', '5', 'true', None)
-    """
-    if value is None or isinstance(value, str):
-        return value
-    if isinstance(value, float) and not math.isfinite(value):
-        return None
-    if isinstance(value, float) and value.is_integer():
-        return str(int(value))
-    return msgspec.json.encode(value).decode()
 
 
 def online_form(tree: Node) -> Callable[..., float]:

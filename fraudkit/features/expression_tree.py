@@ -7,7 +7,6 @@ looked up in a list of what is allowed, so nothing of it is ever run as Python.
 from __future__ import annotations
 
 import ast
-import difflib
 import warnings
 from collections.abc import Iterable, Sequence
 from typing import Final, Literal
@@ -15,7 +14,7 @@ from typing import Final, Literal
 from msgspec import Struct
 
 from fraudkit.errors import FeatureError
-from fraudkit.features.field_kinds import field_kind, named_paths
+from fraudkit.features.field_kinds import field_kind, nearest_path
 from fraudkit.features.spec_checks import FORBIDDEN_INPUTS
 
 __all__ = [
@@ -273,11 +272,7 @@ class _Reader:
             )
         kind = field_kind(path)
         if kind is None:
-            near = difflib.get_close_matches(path, named_paths(), 1) or [
-                known for known in named_paths() if known.endswith(f".{path}")
-            ]
-            hint = f"; did you mean {near[0]}?" if near else ""
-            raise self._error(tree, f"the vocabulary has no field {path!r}{hint}")
+            raise self._error(tree, f"the vocabulary has no field {path!r}{nearest_path(path)}")
         return Node("field", kind, value=path)
 
     def _unary(self, tree: ast.UnaryOp) -> Node:

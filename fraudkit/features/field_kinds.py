@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import difflib
 import re
 from collections.abc import Iterator
 from functools import cache
@@ -17,7 +18,7 @@ from fraudkit.features.derived import DERIVED_PATHS, derived_field
 from fraudkit.features.enrichment import NO_SOURCES
 from fraudkit.features.fields import REFERENCE_AMOUNT, field_reader
 
-__all__ = ["FieldKind", "field_kind", "named_paths"]
+__all__ = ["FieldKind", "field_kind", "named_paths", "nearest_path"]
 
 FieldKind = Literal["number", "truth", "text", "any"]
 """``"any"``: one order may bring another kind than the next, as with the shop's own inputs."""
@@ -69,6 +70,20 @@ def named_paths() -> dict[str, FieldKind]:
         if derived is not None:
             found[path] = _DERIVED[derived.kind]
     return found
+
+
+def nearest_path(path: str) -> str:
+    """Return ``"; did you mean X?"`` for the known path nearest to one that is not, or ``""``.
+
+    Examples
+    --------
+    >>> nearest_path("order.curency"), nearest_path("colour of the sky")
+    ('; did you mean order.currency?', '')
+    """
+    near = difflib.get_close_matches(path, named_paths(), 1) or [
+        known for known in named_paths() if known.endswith(f".{path}")
+    ]
+    return f"; did you mean {near[0]}?" if near else ""
 
 
 def _paths_of(struct: type[Struct], before: str) -> Iterator[tuple[str, FieldKind]]:

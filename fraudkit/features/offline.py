@@ -18,10 +18,17 @@ from numpy.typing import NDArray
 
 from fraudkit.compiled import compiled
 from fraudkit.domain.money import RateTable
+from fraudkit.errors import InputError
 from fraudkit.features.enrichment import Enrichment
 from fraudkit.features.fields import REFERENCE_AMOUNT
 from fraudkit.features.keys import event_id
 from fraudkit.features.offline_columns import entity_hashes, fill_order_features, with_derived
+from fraudkit.features.offline_tables import (
+    AVAILABLE_AT_MS,
+    check_lateness,
+    checked_orders,
+    checked_outcomes,
+)
 from fraudkit.features.offline_windows import THREADS, Log, accepted_events, fill_windows
 from fraudkit.features.plan import WindowPlan, window_plan
 from fraudkit.features.spec import FeatureSet
@@ -36,10 +43,7 @@ from fraudkit.features.window_arrays import (
     NO_KEY,
 )
 
-__all__ = ["AVAILABLE_AT_MS", "feature_rows", "features_frame", "order_rows", "reference_amounts"]
-
-AVAILABLE_AT_MS = "available_at_ms"
-"""The column that says when a transaction was received; without it, when it was made."""
+__all__ = ["feature_rows", "features_frame", "order_rows", "reference_amounts"]
 
 _LONG_RUN = 64
 
@@ -110,12 +114,21 @@ def feature_rows(  # noqa: PLR0913 - what a frame of features is made of
     -------
     ndarray of float64, shape (len(frame) - first_query, n_features)
         In the frame's order, whatever the order of time.
+
+    Raises
+    ------
+    fraudkit.errors.InputError
+        If a column is missing, or a value in it is or is of another kind.
     """
     plan = window_plan(features)
-    frame = _widened(frame.lazy().collect(), features, rates, enrichment)
+    check_lateness(allowed_lateness_ms)
+    orders = checked_orders(frame.lazy().collect())
+    told = checked_outcomes(outcomes.lazy().collect())
+    if not 0 <= first_query <= len(orders):
+        raise InputError(f"first_query must be 0 to {len(orders)}, the orders, got {first_query}")
+    frame = _widened(orders, features, rates, enrichment)
     out = np.empty((len(frame) - first_query, plan.n_out), order=order)
     fill_order_features(frame.slice(first_query), features.order_features, out, progress)
-    told = outcomes.lazy().collect()
     fill_windows(_log(frame, features, plan, told, first_query, allowed_lateness_ms), plan, out)
     progress(plan.n_out)
     return out
@@ -136,7 +149,7 @@ def order_rows(
         In the frame's order.
     """
     out = np.empty((len(frame), len(features.order_features)))
-    widened = _widened(frame, features, rates, enrichment)
+    widened = _widened(checked_orders(frame), features, rates, enrichment)
     fill_order_features(widened, features.order_features, out, lambda _done: None)
     return out
 
@@ -153,7 +166,7 @@ def _widened(
 def reference_amounts(frame: pl.DataFrame, rates: RateTable) -> pl.Series:
     """Return each order's amount in minor units of the reference currency; null if unknown."""
     columns = ("order.amount_minor", "order.currency", "event_time_ms")
-    if (frame["order.currency"] == rates.reference_currency).all():
+    if (frame["order.currency"] == rates.reference_currency).all(ignore_nulls=False):
         return frame["order.amount_minor"].alias(REFERENCE_AMOUNT)
     amounts = [rates.to_reference_minor(*row) for row in frame.select(columns).iter_rows()]
     return pl.Series(REFERENCE_AMOUNT, amounts, pl.Int64)

@@ -16,6 +16,11 @@ from fraudkit.features.keys import event_id
 from fraudkit.features.offline_arrivals import Arrivals, accept_by_arrival
 from fraudkit.features.offline_batches import TableSource, batches
 from fraudkit.features.offline_shuffle import ColumnFiles, Shuffle, Workspace
+from fraudkit.features.offline_tables import (
+    OUTCOME_COLUMNS,
+    checked_batches,
+    checked_outcomes,
+)
 from fraudkit.features.offline_windows import accepted_events
 from fraudkit.features.plan import WindowPlan
 from fraudkit.features.window_arrays import (
@@ -26,10 +31,7 @@ from fraudkit.features.window_arrays import (
     NEVER,
 )
 
-__all__ = ["OUTCOME_COLUMNS", "SpilledLog", "note_acceptance", "spill_outcomes"]
-
-OUTCOME_COLUMNS: Final = ("transaction_id", "status", "known_at_ms")
-"""What a table of outcomes has."""
+__all__ = ["SpilledLog", "note_acceptance", "spill_outcomes"]
 
 _STATUS: Final = 1
 _KNOWN_AT: Final = 2
@@ -65,7 +67,8 @@ def spill_outcomes(
         Written; see `SpilledLog`.
     """
     statuses = [int(status) for status in plan.statuses]
-    for batch in batches(outcomes, OUTCOME_COLUMNS, batch_rows):
+    read = batches(outcomes, OUTCOME_COLUMNS, batch_rows)
+    for batch in checked_batches(read, checked_outcomes):
         asked = batch.filter(pl.col("status").is_in(statuses))
         ids = [event_id(identifier) for identifier in asked["transaction_id"]]
         columns.append(EVENT_ID, np.array(ids, np.int64))

@@ -10,14 +10,12 @@ from typing import Final, TypeVar
 
 import polars as pl
 
-from fraudkit.errors import InputError
-
-__all__ = ["TableSource", "batches", "check_columns", "row_count", "two_at_a_time"]
+__all__ = ["TableSource", "batches", "columns_of", "row_count", "two_at_a_time"]
 
 Item = TypeVar("Item")
 Result = TypeVar("Result")
 
-TableSource = pl.DataFrame | pl.LazyFrame | Path | Sequence[Path]
+TableSource = pl.DataFrame | pl.LazyFrame | Path | str | Sequence[Path | str]
 """A frame, a query, or Parquet files, read one after the other.
 
 A query runs in polars' streaming engine, which reads ahead as it sees fit: of a Parquet file
@@ -51,34 +49,10 @@ def batches(
                 yield kept.slice(first, batch_rows).collect(engine="streaming")
 
 
-def check_columns(what: str, source: TableSource, columns: Sequence[str]) -> None:
-    """Refuse a table that lacks a column.
-
-    Parameters
-    ----------
-    what : str
-        What the table holds, for the message.
-
-    Raises
-    ------
-    fraudkit.errors.InputError
-        Naming the first column that is missing.
-
-    Examples
-    --------
-    >>> check_columns("outcomes", pl.DataFrame({"status": [0]}), ["transaction_id", "status"])
-    Traceback (most recent call last):
-    fraudkit.errors.InputError: a table of outcomes must have the columns transaction_id, status;
-    'transaction_id' is missing; rename a column of yours, or read the file with a mapping
-    """
+def columns_of(source: TableSource) -> list[list[str]]:
+    """Return the columns of a table, or of each of its files."""
     frames = [source] if isinstance(source, pl.DataFrame | pl.LazyFrame) else _scans(source)
-    for frame in frames:
-        missing = [name for name in columns if name not in frame.collect_schema()]
-        if missing:
-            raise InputError(
-                f"a table of {what} must have the columns {', '.join(columns)}; {missing[0]!r} is "
-                "missing; rename a column of yours, or read the file with a mapping"
-            )
+    return [frame.collect_schema().names() for frame in frames]
 
 
 def row_count(source: TableSource) -> int:
@@ -111,8 +85,8 @@ def two_at_a_time(function: Callable[[Item], Result], items: Iterable[Item]) -> 
             yield begun.popleft().result()
 
 
-def _scans(source: Path | Sequence[Path]) -> list[pl.LazyFrame]:
-    paths = [source] if isinstance(source, Path) else source
+def _scans(source: Path | str | Sequence[Path | str]) -> list[pl.LazyFrame]:
+    paths = [source] if isinstance(source, Path | str) else source
     return [pl.scan_parquet(path, glob=False) for path in paths]
 
 

@@ -14,10 +14,12 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
+from fraudkit.errors import FeatureError
 from fraudkit.features.derived import derived_fields
 from fraudkit.features.enrichment import Enrichment
 from fraudkit.features.feature_group import order_calls
-from fraudkit.features.spec import Entity, OrderFeature, Value
+from fraudkit.features.spec import Entity, OrderFeature
+from fraudkit.features.value_text import text_of
 from fraudkit.features.window_arrays import NO_KEY
 
 __all__ = ["entity_hashes", "fill_order_features", "with_derived"]
@@ -75,13 +77,19 @@ def _computed_many(
 ) -> NDArray[np.float64]:
     absent = pl.Series([None]).new_from_index(0, len(frame))
     given = (frame[path] if path in frame.columns else absent for path in inputs)
-    return pl.Series(compute_many(*given)).cast(pl.Float64).to_numpy()
+    values = pl.Series(compute_many(*given)).cast(pl.Float64).to_numpy()
+    if len(values) != len(frame):
+        raise FeatureError(
+            f"the offline form of a feature of {', '.join(inputs) or 'nothing'} must give one "
+            f"value a row, got {len(values)} for {len(frame)} rows"
+        )
+    return values
 
 
 def entity_hashes(frame: pl.DataFrame, entity: Entity) -> NDArray[np.int64]:
     """Return a hash of an entity's key for each row, `NO_KEY` where it has none.
 
-    Two rows have one hash where `fraudkit.features.keys.IdentifierHash` gives them one; the
+    Two rows have one hash where `fraudkit.features.order_row.digest_names` gives them one; the
     hash itself is another, and means nothing outside this process.
     """
     first, *rest = entity.inputs
@@ -89,7 +97,7 @@ def entity_hashes(frame: pl.DataFrame, entity: Entity) -> NDArray[np.int64]:
         return np.full(len(frame), NO_KEY, np.int64)
     if rest:
         return _signed(_joined(frame, entity))
-    series = frame[first]
+    series = _text_column(frame[first])
     hashes = series.hash()
     distinct = series.gather(hashes.arg_unique())
     if (_normalised(distinct, is_caseless=entity.is_caseless) == distinct).all():
@@ -101,7 +109,7 @@ def _joined(frame: pl.DataFrame, entity: Entity) -> pl.Series:
     """Return the hash of each row's key; null where it has none."""
     absent = pl.Series([None], dtype=pl.String).new_from_index(0, len(frame))
     first, *rest = (
-        _normalised(frame[path], is_caseless=entity.is_caseless)
+        _normalised(_text_column(frame[path]), is_caseless=entity.is_caseless)
         if path in frame.columns
         else absent
         for path in entity.inputs
@@ -119,28 +127,29 @@ def _signed(hashes: pl.Series) -> NDArray[np.int64]:
     return hashes.reinterpret(signed=True).replace(NO_KEY, 1).fill_null(NO_KEY).to_numpy()
 
 
+def _text_column(series: pl.Series) -> pl.Series:
+    """Return a column as the text that the parts of keys are made of."""
+    if series.dtype in (pl.String, pl.Categorical, pl.Enum, pl.Null):
+        return series.cast(pl.String)
+    return _by_value(series.to_frame(), [series.name], text_of, pl.String)
+
+
 def _normalised(series: pl.Series, *, is_caseless: bool) -> pl.Series:
-    """Return the text of each value as `IdentifierHash` takes it: stripped, perhaps in lower case.
+    """Return each text stripped, perhaps in lower case, as `digest_names` has it.
 
     Polars and Python agree on ASCII; other text goes through Python.
     """
 
-    def normalise(value: Value) -> str:
-        text = str(value).strip()
-        return text.lower() if is_caseless else text
+    def normalise(text: str) -> str:
+        stripped = text.strip()
+        return stripped.lower() if is_caseless else stripped
 
-    if series.dtype != pl.String:
-        return _by_value(series.to_frame(), [series.name], _unless_none(normalise), pl.String)
     plain = series.str.strip_chars(_ASCII_SPACE)
     plain = plain.str.to_lowercase() if is_caseless else plain
     foreign = (series.str.len_bytes() != series.str.len_chars()).fill_null(value=False).arg_true()
     if len(foreign):
         plain = plain.scatter(foreign, [normalise(value) for value in series.gather(foreign)])
     return plain
-
-
-def _unless_none(function: Callable[[Value], str]) -> Callable[[Value], str | None]:
-    return lambda value: None if value is None else function(value)
 
 
 def _by_value(

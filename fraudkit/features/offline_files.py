@@ -21,22 +21,25 @@ from msgspec import Struct
 from fraudkit.domain.money import RateTable
 from fraudkit.errors import InputError
 from fraudkit.features.enrichment import Enrichment
-from fraudkit.features.offline_acceptance import (
-    OUTCOME_COLUMNS,
-    SpilledLog,
-    note_acceptance,
-    spill_outcomes,
-)
+from fraudkit.features.offline_acceptance import SpilledLog, note_acceptance, spill_outcomes
 from fraudkit.features.offline_batches import (
     TableSource,
     batches,
-    check_columns,
+    columns_of,
     row_count,
     two_at_a_time,
 )
 from fraudkit.features.offline_entities import EntityWindows
-from fraudkit.features.offline_orders import ORDER_COLUMNS, OrderBatches
+from fraudkit.features.offline_orders import OrderBatches
 from fraudkit.features.offline_shuffle import ColumnFiles, Workspace
+from fraudkit.features.offline_tables import (
+    ORDER_COLUMNS,
+    OUTCOME_COLUMNS,
+    check_columns,
+    check_lateness,
+    checked_batches,
+    checked_orders,
+)
 from fraudkit.features.offline_windows import THREADS
 from fraudkit.features.plan import window_plan
 from fraudkit.features.spec import FeatureSet
@@ -86,7 +89,7 @@ def sink_features(
     features: FeatureSet,
     rates: RateTable,
     outcomes: TableSource,
-    folder: Path,
+    folder: Path | str,
     *,
     enrichment: Enrichment | None = None,
     allowed_lateness_ms: int | None = None,
@@ -104,11 +107,11 @@ def sink_features(
 
     Parameters
     ----------
-    orders : polars.LazyFrame, polars.DataFrame, Path or sequence of Path
+    orders : polars.LazyFrame, polars.DataFrame, path or sequence of paths
         As the frame of `fraudkit.features.offline.feature_rows`; paths are of Parquet files.
-    outcomes : polars.LazyFrame, polars.DataFrame, Path or sequence of Path
+    outcomes : polars.LazyFrame, polars.DataFrame, path or sequence of paths
         ``transaction_id``, ``status`` (`fraudkit.domain.outcome.Status`), ``known_at_ms``.
-    folder : Path
+    folder : path
         Must not exist, be empty, or hold parts that ``options`` allow to be replaced. Files
         for a while are put into a folder beside it.
     enrichment : Enrichment, optional
@@ -129,8 +132,14 @@ def sink_features(
         If a table lacks a column, or the folder must not be written.
     """
     options = SinkOptions() if options is None else options
-    check_columns("orders", orders, ORDER_COLUMNS)
-    check_columns("outcomes", outcomes, OUTCOME_COLUMNS)
+    check_lateness(allowed_lateness_ms)
+    if "transaction_id" in features.names:
+        raise InputError("no feature may be named transaction_id, as a column of the parts is")
+    for held in columns_of(orders):
+        check_columns("orders", held, ORDER_COLUMNS)
+    for held in columns_of(outcomes):
+        check_columns("outcomes", held, OUTCOME_COLUMNS)
+    folder = Path(folder)
     target = _target(folder, may_replace=options.overwrite)
     target.parent.mkdir(parents=True, exist_ok=True)
     with TemporaryDirectory(prefix=f".{target.name}-", dir=target.parent) as name:
@@ -158,7 +167,9 @@ class _Sink:
     def read_orders(self, orders: TableSource, rates: RateTable, enrichment: Enrichment) -> None:
         work = OrderBatches(self._features, self._plan, rates, enrichment)
         tell = self._progress("orders", lambda: row_count(orders))
-        read = batches(orders, work.inputs, self._options.batch_rows)
+        read = checked_batches(
+            batches(orders, work.inputs, self._options.batch_rows), checked_orders
+        )
         for number, (frame, events) in enumerate(two_at_a_time(work.rows, read)):
             frame.write_parquet(self._batch_path(number), compression="lz4", statistics=False)
             for column in self._noted_columns:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Final, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 import polars as pl
@@ -13,8 +13,9 @@ from fraudkit.features.derived import derived_fields
 from fraudkit.features.enrichment import Enrichment
 from fraudkit.features.fields import REFERENCE_AMOUNT
 from fraudkit.features.keys import event_id
-from fraudkit.features.offline import AVAILABLE_AT_MS, reference_amounts
+from fraudkit.features.offline import reference_amounts
 from fraudkit.features.offline_columns import entity_hashes, fill_order_features, with_derived
+from fraudkit.features.offline_tables import AVAILABLE_AT_MS, ORDER_COLUMNS
 from fraudkit.features.plan import WindowPlan
 from fraudkit.features.spec import FeatureSet
 from fraudkit.features.window_arrays import (
@@ -25,15 +26,7 @@ from fraudkit.features.window_arrays import (
     NO_AMOUNT,
 )
 
-__all__ = ["ORDER_COLUMNS", "OrderBatches"]
-
-ORDER_COLUMNS: Final = (
-    "transaction_id",
-    "event_time_ms",
-    "order.amount_minor",
-    "order.currency",
-)
-"""What every table of orders has."""
+__all__ = ["OrderBatches"]
 
 
 class OrderBatches(NamedTuple):

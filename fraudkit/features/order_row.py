@@ -22,6 +22,7 @@ from fraudkit.features.function_text import FunctionText
 from fraudkit.features.keys import KEY_SEPARATOR, NO_DIGEST, IdentifierHash
 from fraudkit.features.order_features import as_given
 from fraudkit.features.spec import Entity, FeatureSet, OrderFeature
+from fraudkit.features.value_text import text_of
 
 __all__ = ["OrderFunction", "digest_names", "feature_names", "order_function"]
 
@@ -86,13 +87,19 @@ def digest_names(
     digests = []
     for entity in entities:
         values = (names[path] for path in entity.inputs)
-        parts = [text.line(f"'' if {value} is None else str({value}).strip()") for value in values]
+        parts = [text.line(_part_text(text, value)) for value in values]
         key = f"f{KEY_SEPARATOR.join(f'{{{part}}}' for part in parts)!r}" if parts[1:] else parts[0]
         digest = text.call(
             identifier_hash.digest_of(entity), [f"{key}.lower()" if entity.is_caseless else key]
         )
         digests.append(text.line(f"{digest} if {parts[0]} else {absent}"))
     return digests
+
+
+def _part_text(text: FunctionText, value: str) -> str:
+    """Return the expression of a part of a key; numbers are as in a file's column of text."""
+    as_text = f"({value} if {value}.__class__ is str else {text.call(text_of, [value])} or '')"
+    return f"'' if {value} is None else {as_text}.strip()"
 
 
 def feature_names(

@@ -17,6 +17,7 @@ from msgspec import Struct
 
 from fraudkit.domain.outcome import Status
 from fraudkit.features.spec_checks import check_features, check_types
+from fraudkit.features.value_text import text_of
 
 __all__ = [
     "Aggregation",
@@ -331,16 +332,7 @@ class _Codes(dict[Value, float]):
     """Codes of the levels; a value that is not text may be a level when it is written as such."""
 
     def __missing__(self, value: str | float | bool) -> float:  # noqa: FBT001 - as of a field
-        return nan if isinstance(value, str) else self.get(_text(value), nan)
-
-
-def _text(value: str | float | bool) -> str:  # noqa: FBT001 - the value of a field
-    """Return a value as `fraudkit.mapping` writes it in a column of numbers and text."""
-    if isinstance(value, str):
-        return value
-    if isinstance(value, float) and value.is_integer():
-        return str(int(value))
-    return msgspec.json.encode(value).decode()
+        return nan if isinstance(value, str) else self.get(text_of(value), nan)
 
 
 _WORDING = frozenset(

@@ -67,8 +67,10 @@ def check_features(features: FeatureSet) -> None:
         raise FeatureError(f"feature names must be unique, got {sorted(repeated)} more than once")
     for feature in features.order_features:
         _check_inputs("feature", feature.name, feature.inputs)
-    if not 1 <= features.max_events <= MAX_EVENTS_MAX:
-        raise FeatureError(f"max_events must be 1 to {MAX_EVENTS_MAX}, got {features.max_events}")
+    if not _is_whole(features.max_events) or not 1 <= features.max_events <= MAX_EVENTS_MAX:
+        raise FeatureError(
+            f"max_events must be a whole number, 1 to {MAX_EVENTS_MAX}, got {features.max_events!r}"
+        )
     for aggregation in features.aggregations:
         _check_window(features, aggregation)
 
@@ -88,19 +90,25 @@ def _check_window(features: FeatureSet, aggregation: Aggregation) -> None:
             f"window {aggregation.name!r}: `of` goes with {', '.join(sorted(OPERATIONS_OF))} "
             "and only with them"
         )
-    if aggregation.window_ms is not None and not (
-        WINDOW_MS_MIN <= aggregation.window_ms <= WINDOW_MS_MAX
+    width_ms = aggregation.window_ms
+    if width_ms is not None and not (
+        _is_whole(width_ms) and WINDOW_MS_MIN <= width_ms <= WINDOW_MS_MAX
     ):
         raise FeatureError(
-            f"window {aggregation.name!r} must be 1 minute to 180 days wide, "
-            f"got {aggregation.window_ms} ms"
+            f"window {aggregation.name!r} must be 1 minute to 180 days wide, in whole "
+            f"milliseconds, got {width_ms!r} ms"
         )
     widest_ms = aggregation.window_ms or WINDOW_MS_MIN
-    if not widest_ms <= features.retention_ms <= RETENTION_MS_MAX:
+    retention_ms = features.retention_ms
+    if not _is_whole(retention_ms) or not widest_ms <= retention_ms <= RETENTION_MS_MAX:
         raise FeatureError(
-            f"retention_ms must be at least the width of window {aggregation.name!r}, "
-            f"{widest_ms} ms, and at most {RETENTION_MS_MAX} ms, got {features.retention_ms}"
+            "retention_ms must be a whole number, at least the width of window "
+            f"{aggregation.name!r}, {widest_ms} ms, and at most {RETENTION_MS_MAX} ms, got {retention_ms!r}"
         )
+
+
+def _is_whole(value: object) -> bool:
+    return isinstance(value, int) and not isinstance(value, bool)
 
 
 def _check_choice(aggregation: Aggregation, name: str, value: str, choices: Iterable[str]) -> None:
@@ -122,12 +130,27 @@ def _check_entities(features: FeatureSet) -> None:
         )
     for entity in features.entities:
         _check_inputs("entity", entity.name, entity.inputs)
+        if not entity.inputs:
+            raise FeatureError(f"entity {entity.name!r} must have at least one input, got none")
 
 
-def _check_inputs(kind: str, name: str, inputs: tuple[str, ...]) -> None:
+def _check_inputs(kind: str, name: str, inputs: object) -> None:
+    from fraudkit.features.field_kinds import field_kind, nearest_path  # which read `spec`
+
+    if not isinstance(inputs, tuple) or not all(isinstance(path, str) for path in inputs):
+        raise FeatureError(
+            f"the inputs of {kind} {name!r} must be a tuple of paths, got {inputs!r}; of one path "
+            "write ('path',)"
+        )
     bad = [path for path in inputs if path.startswith(FORBIDDEN_INPUTS)]
     if bad:
         raise FeatureError(
             f"{kind} {name!r} must not read {bad[0]!r}: demographics order payment "
             "methods and never reach the fraud score"
         )
+    for path in inputs:
+        if field_kind(path) is None:
+            raise FeatureError(
+                f"{kind} {name!r} must read fields of the vocabulary, got "
+                f"{path!r}{nearest_path(path)}"
+            )

@@ -55,7 +55,13 @@ def test_conversion_equals_exact_arithmetic(
     at_day: date,
     within_day: int,
 ) -> None:
-    table = rate_table(reference, {currency: {str(day): rate for day, rate in dated.items()}})
+    rates = {currency: {str(day): rate for day, rate in dated.items()}}
+    scale = Fraction(10) ** (minor_unit_digits(reference) - minor_unit_digits(currency))
+    if max(map(Fraction, dated.values())) * scale * 10**13 >= 2**62:
+        with pytest.raises(InvalidField, match="the greatest amount, stay below"):
+            rate_table(reference, rates)
+        return
+    table = rate_table(reference, rates)
     at_ms = day_ms(at_day) + within_day
     converted = table.to_reference_minor(amount_minor, currency, at_ms)
     if currency == reference:

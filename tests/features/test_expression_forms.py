@@ -9,9 +9,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from fraudkit.features.expression_forms import offline_form, online_form, text_of
+from fraudkit.features.expression_forms import offline_form, online_form
 from fraudkit.features.expression_tree import expression_tree, fields_of
 from fraudkit.features.spec import Value
+from fraudkit.features.value_text import text_of
 from tests.features.expression_examples import is_same
 
 NUMBERS = ("reference_amount_minor", "order.item_count", "device.session_age_s")

@@ -303,7 +303,7 @@ def test_what_fails_in_the_middle_leaves_nothing_and_what_was_there_before(tmp_p
     with pytest.raises(RuntimeError, match="no such amount"):
         sink_features(orders, failing(155), RATES, outcomes, tmp_path / "rows", options=options)
     told = pl.DataFrame({"transaction_id": ["t1"], "status": ["fraud"], "known_at_ms": [0]})
-    with pytest.raises(pl.exceptions.InvalidOperationError):
+    with pytest.raises(InputError, match="'status' of a table of outcomes must have a whole"):
         sink_features(orders, FEATURES[2], RATES, told, tmp_path / "rows", options=options)
     assert [path.name for path in tmp_path.iterdir()] == ["rows"]
     assert {path.name: path.read_bytes() for path in (tmp_path / "rows").iterdir()} == before

@@ -22,8 +22,9 @@ from fraudkit.domain.money import rate_table
 from fraudkit.features.offline_files import SinkOptions, sink_features
 from fraudkit.features.spec import Aggregation, Entity, FeatureSet
 
+PATHS = {"card": "payment.card.fingerprint", "email": "email.address"}
 features = FeatureSet(
-    [Entity(name=name, inputs=(path,)) for name, path in (("card", "card"), ("email", "email"))],
+    [Entity(name=name, inputs=(path,)) for name, path in PATHS.items()],
     [
         Aggregation(
             name=f"{entity}_{operation}_{hours}",
@@ -66,8 +67,8 @@ def many_orders(n_rows: int, path: Path) -> Path:
             "event_time_ms": START_MS + 300 * np.arange(n_rows),
             "order.amount_minor": generator.integers(1, 99_999, n_rows),
             "order.currency": ["EUR"] * n_rows,
-            "card": generator.integers(0, n_rows // 5, n_rows).astype(str),
-            "email": generator.integers(0, n_rows // 3, n_rows).astype(str),
+            "payment.card.fingerprint": generator.integers(0, n_rows // 5, n_rows).astype(str),
+            "email.address": generator.integers(0, n_rows // 3, n_rows).astype(str),
         }
     ).write_parquet(path, row_group_size=50_000)
     return path

@@ -56,13 +56,19 @@ WRONG = {
     "an unknown entity to count": ([window(operation="distinct", of="emial")], "entity 'emial'"),
     "distinct of nothing": ([window(operation="distinct")], "`of` goes with count_same, distinct,"),
     "a count of something": ([window(of="email")], "`of` goes with count_same, distinct,"),
-    "too narrow": ([window(window_ms=MINUTE_MS - 1)], "1 minute to 180 days wide, got 59999 ms"),
+    "too narrow": ([window(window_ms=MINUTE_MS - 1)], "in whole milliseconds, got 59999 ms"),
     "too wide": ([window(window_ms=180 * DAY_MS + 1)], "1 minute to 180 days wide"),
-    "no window and no retention": ([window(window_ms=None)], "retention_ms must be at least"),
+    "no window and no retention": ([window(window_ms=None)], "must be a whole number, at least"),
     "a demographic": (
         [order_feature(inputs=("order.amount_minor", "demographic.age"))],
         "feature 'amount' must not read 'demographic.age'",
     ),
+    "a field that is not there": (
+        [order_feature(inputs=("order.amuont_minor",))],
+        "of the vocabulary, got 'order.amuont_minor'; did you mean order.amount_minor?",
+    ),
+    "inputs that are a text": ([order_feature(inputs="channel")], "of paths, got 'channel'"),
+    "half a millisecond": ([window(window_ms=60_000.5)], "in whole milliseconds, got 60000.5 ms"),
     "nothing": ([], "at least one feature"),
 }  # fmt: skip
 
@@ -157,7 +163,7 @@ CHANGES = {
     "window": lambda: FeatureSet([CARD, EMAIL], [order_feature(), window(window_ms=MINUTE_MS)]),
     "where": lambda: FeatureSet([CARD, EMAIL], [order_feature(), window(where="fraud")]),
     "revision": lambda: FeatureSet([CARD, EMAIL], [order_feature(revision=2), window()]),
-    "inputs": lambda: FeatureSet([CARD, EMAIL], [order_feature(inputs=("x",)), window()]),
+    "inputs": lambda: FeatureSet([CARD, EMAIL], [order_feature(inputs=("channel",)), window()]),
     "levels": lambda: FeatureSet([CARD, EMAIL], [order_feature(levels=("a",)), window()]),
     "order": lambda: FeatureSet(
         [CARD, EMAIL], [order_feature(name="b"), order_feature(name="a"), window()]

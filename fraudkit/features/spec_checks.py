@@ -103,7 +103,8 @@ def _check_window(features: FeatureSet, aggregation: Aggregation) -> None:
     if not _is_whole(retention_ms) or not widest_ms <= retention_ms <= RETENTION_MS_MAX:
         raise FeatureError(
             "retention_ms must be a whole number, at least the width of window "
-            f"{aggregation.name!r}, {widest_ms} ms, and at most {RETENTION_MS_MAX} ms, got {retention_ms!r}"
+            f"{aggregation.name!r}, {widest_ms} ms, and at most {RETENTION_MS_MAX} ms, "
+            f"got {retention_ms!r}"
         )
 
 

@@ -238,13 +238,15 @@ class Engine:
     @property
     def counters(self) -> StoreCounters:
         """What the windows' store holds, and what it let go."""
-        return self._store.counters
+        with self._lock:
+            return self._store.counters
 
     def close(self) -> None:
         """Close the store and the journal."""
-        self._store.close()
-        if self._journal is not None:
-            self._journal.close()
+        with self._lock:
+            self._store.close()
+            if self._journal is not None:
+                self._journal.close()
 
     def __enter__(self) -> Self:
         return self

@@ -1,7 +1,7 @@
 """The contract of a store of events, in plain Python: what every other store is compared with.
 
 It reads as `fraudkit.features.window` and `fraudkit.features.state` do, keeps everything in one
-list, and shares no code with the kernel.
+place, and shares no code with the kernel.
 """
 
 from __future__ import annotations
@@ -86,7 +86,7 @@ class Contract:
     def __init__(self, features: FeatureSet, allowed_lateness_ms: int) -> None:
         self._features = features
         self._allowed_lateness_ms = allowed_lateness_ms
-        self._held: list[_Past] = []
+        self._held: dict[int, _Past] = {}
         self._waiting: dict[int, list[tuple[Status, int]]] = {}
         self._newest_ms = -math.inf
         self._duplicates = self._too_late = 0
@@ -96,10 +96,24 @@ class Contract:
         """The counters that say the same in every store that has let nothing go."""
         return {
             "events": len(self._held),
+            "keys": self._n_keys,
             "duplicates": self._duplicates,
             "too_late": self._too_late,
+            "evicted_by_age": 0,
+            "evicted_by_capacity": 0,
             "outcomes_pending": sum(map(len, self._waiting.values())),
+            "outcomes_dropped": 0,
         }
+
+    @property
+    def _n_keys(self) -> int:
+        """How many keys the entities with windows have."""
+        names = self._features.entity_names
+        places = {names.index(window.entity) for window in self._features.aggregations}
+        keys = {
+            (place, past.event.hashes[place]) for past in self._held.values() for place in places
+        }
+        return sum(held != NO_KEY for _, held in keys)
 
     def append(self, event: Event) -> Appended:
         """Take an event in, once, if it is not too late."""
@@ -110,7 +124,7 @@ class Contract:
             self._too_late += 1
             return Appended.TOO_LATE
         self._newest_ms = max(self._newest_ms, event.event_time_ms)
-        self._held.append(_Past(event, {}))
+        self._held[event.event_id] = _Past(event, {})
         for status, known_at_ms in (*event.known, *self._waiting.pop(event.event_id, ())):
             self.record(event.event_id, status, known_at_ms)
         return Appended.ACCEPTED
@@ -126,10 +140,12 @@ class Contract:
         return past is not None
 
     def forget(self, event_id: int) -> bool:
-        """Take an event out again; return whether it was held."""
+        """Take an event out again, what was told of it waits; return whether it was held."""
         past = self._find(event_id)
         if past is not None:
-            self._held.remove(past)
+            del self._held[event_id]
+            for status, known_at_ms in past.known_at_ms.items():
+                self.record(event_id, status, known_at_ms)
         return past is not None
 
     def read(self, query: Event) -> list[float]:
@@ -143,14 +159,13 @@ class Contract:
         ]
 
     def _find(self, event_id: int) -> _Past | None:
-        found = [past for past in self._held if past.event.event_id == event_id]
-        return found[0] if found else None
+        return self._held.get(event_id)
 
     def _visible(self, query: Event, entity: int) -> list[_Past]:
         """Return the newest events of the query's key that it may see, newest first."""
         visible = [
             past
-            for past in self._held
+            for past in self._held.values()
             if past.event.hashes[entity] == query.hashes[entity]
             and past.event.event_time_ms < query.event_time_ms
             and past.event.available_at_ms < query.available_at_ms

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import Final, Literal, NamedTuple
 
 import numpy as np
@@ -119,17 +119,18 @@ def least_steps(
     return least, found
 
 
-def _without(steps: Sequence[Step], place: int) -> list[list[Step]]:
-    """Return the steps without the one at a place, or with one event less in it."""
+def _without(steps: Sequence[Step], place: int) -> Iterator[list[Step]]:
+    """Yield the steps without the one at a place, or with fewer events in it, half at first."""
     if place >= len(steps):
-        return []
+        return
     before, step, after = list(steps[:place]), steps[place], list(steps[place + 1 :])
-    smaller = [
-        [*before, step._replace(events=step.events[:i] + step.events[i + 1 :]), *after]
-        for i in range(len(step.events))
-        if step.call == "load"
-    ]
-    return [[*before, *after], *smaller]
+    yield [*before, *after]
+    size = len(step.events) if step.call == "load" else 0
+    while size > 1:
+        size = (size + 1) // 2
+        for first in range(0, len(step.events), size):
+            fewer = step.events[:first] + step.events[first + size :]
+            yield [*before, step._replace(events=fewer), *after]
 
 
 def lines_of(steps: Sequence[Step], features: FeatureSet) -> str:

@@ -97,6 +97,8 @@ class StoreCheck(Struct, frozen=True, kw_only=True):
         The windows that are compared.
     watches_arrays, watches_counters : bool
         See `fraudkit.checks.steps.Walk`.
+    streams_max : int
+        The most streams that are walked, where one is long and the next says the same.
     """
 
     name: str
@@ -105,6 +107,7 @@ class StoreCheck(Struct, frozen=True, kw_only=True):
     features: FeatureSet = _COUNTS
     watches_arrays: bool = False
     watches_counters: bool = False
+    streams_max: int = 1_000_000
 
 
 STORE_CHECKS: Final = (
@@ -189,6 +192,18 @@ STORE_CHECKS: Final = (
         features=_KNOWN,
     ),
     StoreCheck(
+        name="many outcomes may wait",
+        rule="Outcomes wait for their events, however many there are.",
+        story=stories.plenty_waiting,
+        features=_KNOWN,
+    ),
+    StoreCheck(
+        name="a repeat brings nothing",
+        rule="What an event that comes again brings along is not taken in.",
+        story=stories.repeated_with_an_outcome,
+        features=_KNOWN,
+    ),
+    StoreCheck(
         name="exchange reads, then appends",
         rule="An exchange is a read and then an append.",
         story=stories.exchanged,
@@ -201,7 +216,7 @@ STORE_CHECKS: Final = (
     ),
     StoreCheck(
         name="forget takes out",
-        rule="A forgotten event counts no more, and comes anew if it comes again.",
+        rule="A forgotten event counts no more; what was told of it waits for it to come again.",
         story=stories.forgotten,
         features=_KNOWN,
     ),
@@ -244,6 +259,12 @@ STORE_CHECKS: Final = (
         rule="So it does where a key has more than max_events events.",
         story=stories.mixed,
         features=_EVERYTHING_OF_FEW,
+    ),
+    StoreCheck(
+        name="many events are held",
+        rule="Every event of a large load counts, of a key the newest max_events.",
+        story=stories.plenty,
+        streams_max=1,
     ),
 )
 """Every check of a store, simplest first: a store fails the one that says what is wrong."""
@@ -307,7 +328,8 @@ def check_store(
             check.watches_counters,
         )
         subject = subject or _subject(walk)
-        results.append(_result(check, walk, subject, streams, seed))
+        tried = min(streams, check.streams_max)
+        results.append(_result(check, walk, subject, tried, seed))
     return CheckReport(subject=subject, results=tuple(results))
 
 

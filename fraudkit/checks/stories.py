@@ -30,6 +30,9 @@ __all__ = [
     "only_read",
     "outcome_first",
     "own_past",
+    "plenty",
+    "plenty_waiting",
+    "repeated_with_an_outcome",
     "reported_twice",
     "reported_with_a_time",
     "restarted",
@@ -71,6 +74,35 @@ def many(scene: Scene) -> list[Step]:
         *_calls("append", *events),
         *_calls("read", *[scene.event(asked, card=card) for card in cards]),
     ]
+
+
+def plenty(scene: Scene) -> list[Step]:
+    """Tell of more events of a card than its windows look at, and of many others."""
+    times = scene.times(1_400)
+    cards = [scene.card if place % 7 else scene.hash() for place in range(len(times))]
+    rows = [scene.event(time, card=card) for time, card in zip(times, cards, strict=True)]
+    asked = scene.later(times[-1])
+    reads = [scene.event(asked), scene.event(asked, card=cards[0])]
+    return [Step("load", tuple(rows)), *_calls("read", *reads), Step("counters")]
+
+
+def plenty_waiting(scene: Scene) -> list[Step]:
+    """Tell of many outcomes that come before their events."""
+    *times, known, asked = scene.times(62)
+    events = [scene.event(time) for time in times]
+    return [
+        *[_record(event, Status.FRAUD, known) for event in events],
+        *_calls("append", *events),
+        *_calls("read", scene.event(asked)),
+    ]
+
+
+def repeated_with_an_outcome(scene: Scene) -> list[Step]:
+    """Tell of an event that comes again with what it did not bring at first."""
+    first, known, asked = scene.times(3)
+    event = scene.event(first)
+    again = event._replace(known=((Status.FRAUD, known),))
+    return [*_calls("append", event, again), *_calls("read", scene.event(asked))]
 
 
 def own_past(scene: Scene) -> list[Step]:
@@ -332,6 +364,7 @@ def restarted(scene: Scene) -> list[Step]:
         _record(event, Status.FRAUD, second),
         _record(unseen, Status.FRAUD, second),
         Step("reopen"),
+        *_calls("append", scene.event(first - scene.allowed_lateness_ms - DAY_MS)),
         *_calls("append", event, unseen),
         *_calls("read", scene.event(asked)),
     ]

@@ -77,7 +77,7 @@ def nearest_path(path: str) -> str:
 
     Examples
     --------
-    >>> nearest_path("order.curency"), nearest_path("colour of the sky")
+    >>> nearest_path("currency"), nearest_path("colour of the sky")
     ('; did you mean order.currency?', '')
     """
     near = difflib.get_close_matches(path, named_paths(), 1) or [

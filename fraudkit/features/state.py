@@ -121,7 +121,10 @@ class StateStore(Protocol):
         ...
 
     def forget(self, event_id: int) -> bool:
-        """Take an event out again, with what was recorded of it; returns whether it was held."""
+        """Take an event out again; returns whether it was held.
+
+        What was recorded of it waits for the event to come again.
+        """
         ...
 
     def load(self, events: NDArray[np.int64]) -> None:

@@ -18,7 +18,14 @@ from fraudkit.features.window import (
     unknown_values,
     window_values,
 )
-from fraudkit.features.window_arrays import NO_KEY, Scratch, WindowArrays, new_scratch
+from fraudkit.features.window_arrays import (
+    FIRST_STATUS,
+    NEVER,
+    NO_KEY,
+    Scratch,
+    WindowArrays,
+    new_scratch,
+)
 from fraudkit.stores import event_arrays, event_log
 from fraudkit.stores.event_arrays import EventArrays
 from fraudkit.stores.event_log import NO_ROOM
@@ -139,6 +146,11 @@ class MemoryStore:
             return bool(_find(*self._log, event_id) >= 0)
         if _record(*self._log, event_id, column, known_at_ms):
             return True
+        self._wait(event_id, column, known_at_ms)
+        return False
+
+    def _wait(self, event_id: int, column: int, known_at_ms: int) -> None:
+        """Have an outcome wait for its event; the longest waiting make room."""
         if self._n_pending >= self._pending_max:
             oldest = next(iter(self._pending))
             lost = len(self._pending.pop(oldest))
@@ -146,12 +158,18 @@ class MemoryStore:
             self._n_dropped += lost
         self._pending.setdefault(event_id, []).append((column, known_at_ms))
         self._n_pending += 1
-        return False
 
     def forget(self, event_id: int) -> bool:
         """Take an event out again; see `StateStore.forget`."""
-        self._n_pending -= len(self._pending.pop(event_id, ()))
-        return bool(_forget(*self._log, event_id))
+        place = int(_find(*self._log, event_id))
+        if place < 0:
+            return False
+        known = self._log.rows[place, FIRST_STATUS : self._plan.first_hash].tolist()
+        _forget(*self._log, event_id)
+        for column, known_at_ms in enumerate(known, FIRST_STATUS):
+            if known_at_ms != NEVER:
+                self._wait(event_id, column, known_at_ms)
+        return True
 
     def load(self, events: NDArray[np.int64]) -> None:
         """Append many events in the order of their rows; see `StateStore.load`.

@@ -212,7 +212,6 @@ class RedisStore:
             If Redis cannot serve. An event that it holds then stays.
         """
         was_missed = self._missed.pop(event_id, None) is not None
-        self._missed_told = deque(told for told in self._missed_told if told.event_id != event_id)
         return self._events.forget(event_id) or was_missed
 
     def load(self, events: NDArray[np.int64]) -> None:

@@ -167,6 +167,16 @@ class RedisCommands:
         key = self._layout.event_key(event_id)
         return key, pack(b"DEL", key)
 
+    def unsettle(self, event: NDArray[np.int64]) -> Command:
+        """Have what was told of an event wait with its id, and nothing else be held there."""
+        first = 8 * FIRST_STATUS
+        told = event.tobytes()[first : first + self._waiting_bytes]
+        event_id = int(event[EVENT_ID])
+        if told == self._nothing_told:
+            return self.free(event_id)
+        key = self._layout.event_key(event_id)
+        return key, pack(b"SET", key, told, b"PX", self._ttl_ms)
+
     def advance(self, event_id: int, time_ms: int) -> Command:
         """Make an event the newest, if it is."""
         return self._clock_key, pack(b"ZADD", self._clock_key, b"GT", time_ms, b"%d" % event_id)

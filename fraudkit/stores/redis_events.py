@@ -203,13 +203,14 @@ class RedisEvents:
         return self._commands.is_row(value)
 
     def forget(self, event_id: int) -> bool:
-        """Take an event out, with its outcomes; return whether it was held."""
+        """Take an event out, what was told of it waits; return whether it was held."""
         self._latest = None
         (value,) = self._link.run([self._commands.held(event_id)])
-        is_held = self._commands.is_row(value)
-        removals = self._removals(_event_of(value)) if is_held else []
-        self._link.run([*removals, self._commands.free(event_id)])
-        return is_held
+        if not self._commands.is_row(value):
+            return False
+        event = _event_of(value)
+        self._link.run([*self._removals(event), self._commands.unsettle(event)])
+        return True
 
     def _settled(
         self, event: NDArray[np.int64], held: EntityRows, claim: Reply, *, is_again: bool

@@ -151,7 +151,7 @@ class RedisNodes:
         for node in heard_of:
             try:
                 self._learn_owners(node)
-            except (redis_errors.ConnectionError, redis_errors.TimeoutError, OSError) as error:
+            except (redis_errors.RedisError, OSError) as error:
                 self.drop()
                 failures.append(error)
             else:
@@ -253,6 +253,7 @@ class RedisNodes:
 
     def _learn_owners(self, node: _Node) -> None:
         """Ask a node which one has which slot; one that is alone has them all."""
+        self._wire(node)
         try:
             (ranges,) = self._ask(node, pack("CLUSTER", "SLOTS"))
         except redis_errors.ResponseError as error:
@@ -285,7 +286,10 @@ class RedisNodes:
         if wire is None:
             named = {} if node is None else {"host": node[0], "port": node[1]}
             wire = self._kind(**self._options | named)
-            wire.connect()
+            try:
+                wire.connect()
+            except ValueError as error:  # a name that is no host's, an option that TLS refuses
+                raise redis_errors.ConnectionError(str(error)) from error
             self._wires[node] = wire
         return wire
 

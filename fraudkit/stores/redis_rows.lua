@@ -67,11 +67,50 @@ local function change(key, width, row, mode, statuses)
   local place, is_found = find(key, width, row)
   if mode == 'remove' then
     if is_found then replace(key, place * width, width, '') end
-  elseif is_found and mode then
-    take_over_earlier(key, place * width, row, statuses)
-  elseif not is_found and mode ~= 'note' then
+  elseif mode == 'note' then
+    if is_found then take_over_earlier(key, place * width, row, statuses) end
+  elseif not is_found then
     replace(key, place * width, 0, row)
   end
+end
+
+local function with_earlier(held, told, statuses)
+  local parts = {sub(held, 1, 32)}
+  for at = 33, 25 + 8 * statuses, 8 do
+    local one, other = sub(held, at, at + 7), sub(told, at, at + 7)
+    parts[#parts + 1] = unpack('<i8', one) < unpack('<i8', other) and one or other
+  end
+  parts[#parts + 1] = sub(held, 33 + 8 * statuses)
+  return table.concat(parts)
+end
+
+-- One pass over what the key holds, however many rows are put in.
+local function merge(key, width, rows, statuses)
+  local value, parts, done, place = call('GET', key) or '', {}, 0, 0
+  for from = 1, #rows, width do
+    local row = sub(rows, from, from + width - 1)
+    local low, high, time = unpack(HEAD, row)
+    local last, is_found = #value / width, false
+    while place < last do
+      local middle = floor((place + last) / 2)
+      local its_low, its_high, its_time = unpack(HEAD, value, middle * width + 1)
+      if is_before(its_time, its_high, its_low, time, high, low) then
+        place = middle + 1
+      else
+        is_found = its_time == time and its_high == high and its_low == low
+        last = middle
+      end
+    end
+    parts[#parts + 1] = sub(value, done + 1, place * width)
+    done = place * width
+    if is_found then
+      row = with_earlier(sub(value, done + 1, done + width), row, statuses)
+      done, place = done + width, place + 1
+    end
+    parts[#parts + 1] = row
+  end
+  parts[#parts + 1] = sub(value, done + 1)
+  call('SET', key, table.concat(parts), 'PX', TTL_MS)
 end
 
 -- Let go of an eighth at a time, so that a row is moved a few times in its life at most. The
@@ -112,8 +151,13 @@ for place = 1, #KEYS do
       let_go = let_go + trim(key, width)
     end
   else
-    for from = 1, #rows, width do
-      change(key, width, sub(rows, from, from + width - 1), mode, ARGV[2 * #KEYS + 1 + place])
+    local statuses = tonumber(ARGV[2 * #KEYS + 1 + place])
+    if mode == 'merge' then
+      merge(key, width, rows, statuses)
+    else
+      for from = 1, #rows, width do
+        change(key, width, sub(rows, from, from + width - 1), mode, statuses)
+      end
     end
     call('PEXPIRE', key, TTL_MS)
     let_go = let_go + trim(key, width)

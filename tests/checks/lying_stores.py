@@ -190,19 +190,19 @@ class ReadsMoveTime(PlainStore):
 
 
 class ReadsTakeSpace(PlainStore):
-    n_keys = 0
+    n_more = 0
 
     @property
     def counters(self) -> StoreCounters:
         told = super().counters
         return StoreCounters(
             **{name: getattr(told, name) for name in told.__struct_fields__ if name != "keys"},
-            keys=self.n_keys,
+            keys=told.keys + self.n_more,
         )
 
     def read(self, query: Row, out: Out) -> None:
         super().read(query, out)
-        self.n_keys += 1
+        self.n_more += 1
 
 
 class KnowsTheFuture(PlainStore):
@@ -301,7 +301,8 @@ class CountsNothing(PlainStore):
     @property
     def counters(self) -> StoreCounters:
         return StoreCounters(
-            events=len(self.rows), keys=0, duplicates=0, too_late=self.too_late, evicted_by_age=0,
+            events=len(self.rows), keys=self.n_keys(), duplicates=0, too_late=self.too_late,
+            evicted_by_age=0,
             evicted_by_capacity=0, outcomes_pending=0, outcomes_dropped=0,
         )  # fmt: skip
 
@@ -343,6 +344,46 @@ class TrimsTheWholeLog(PlainStore):
         return appended
 
 
+class HasLittleRoom(PlainStore):
+    def append(self, event: Row) -> Appended:
+        appended = super().append(event)
+        self.rows = self.rows[-60:]
+        return appended
+
+
+class LoadsSome(PlainStore):
+    def load(self, events: Row) -> None:
+        super().load(events[:64])
+
+
+class LooksAtForty(PlainStore):
+    def log(self) -> Row:
+        return super().log()[-40:]
+
+
+class FewMayWait(PlainStore):
+    def record(self, event_id: int, status: Status, known_at_ms: int) -> bool:
+        held = super().record(event_id, status, known_at_ms)
+        self.waiting = self.waiting[-4:]
+        return held
+
+
+class RepeatsBringOutcomes(PlainStore):
+    def append(self, event: Row) -> Appended:
+        held = self.find(int(event[EVENT_ID]))
+        if held is not None:
+            known = slice(FIRST_STATUS, self.plan.first_hash)
+            held[known] = np.minimum(held[known], event[known])
+        return super().append(event)
+
+
+class ForgetsWhatWasTold(PlainStore):
+    def forget(self, event_id: int) -> bool:
+        held = super().forget(event_id)
+        self.waiting = [told for told in self.waiting if told[0] != event_id]
+        return held
+
+
 LIES = {
     AppendsTwice: "an event counts once",
     TakesRepeats: "an event counts once",
@@ -372,6 +413,12 @@ LIES = {
     LastTimeStands: "the earliest known time stands",
     FirstTimeStands: "the earliest known time stands",
     LosesEarlyOutcomes: "an outcome may come first",
+    FewMayWait: "many outcomes may wait",
+    RepeatsBringOutcomes: "a repeat brings nothing",
+    ForgetsWhatWasTold: "forget takes out",
+    HasLittleRoom: "many events are held",
+    LoadsSome: "many events are held",
+    LooksAtForty: "many events are held",
     ExchangesWithoutAppending: "exchange reads, then appends",
     LoadsRepeats: "load is many appends",
     LoadsWithoutOutcomes: "load is many appends",

@@ -14,7 +14,7 @@ from fraudkit.features.window import (
     unknown_values,
     window_values,
 )
-from fraudkit.features.window_arrays import EVENT_ID, EVENT_TIME, NO_KEY, new_scratch
+from fraudkit.features.window_arrays import EVENT_ID, EVENT_TIME, NEVER, NO_KEY, new_scratch
 
 __all__ = ["PlainStore"]
 
@@ -39,7 +39,7 @@ class PlainStore:
     def counters(self) -> StoreCounters:
         return StoreCounters(
             events=len(self.rows),
-            keys=0,
+            keys=self.n_keys(),
             duplicates=self.duplicates,
             too_late=self.too_late,
             evicted_by_age=0,
@@ -97,9 +97,19 @@ class PlainStore:
         return row is not None
 
     def forget(self, event_id: int) -> bool:
-        before = len(self.rows)
+        row = self.find(event_id)
+        if row is None:
+            return False
         self.rows = [row for row in self.rows if row[EVENT_ID] != event_id]
-        return len(self.rows) < before
+        for status in self.plan.statuses:
+            known_at_ms = int(row[self.plan.status_column(status)])
+            if known_at_ms != NEVER:
+                self.record(event_id, status, known_at_ms)
+        return True
+
+    def n_keys(self) -> int:
+        columns = self.plan.arrays.entities[:, 0]
+        return sum(len(set(self.log()[:, column].tolist()) - {NO_KEY}) for column in columns)
 
     def load(self, events: Row) -> None:
         for event in events:

@@ -101,6 +101,13 @@ class LosesWaitingOutcomesAtRestart(Lasting):
         return store
 
 
+class LosesTheTimeAtRestart(Lasting):
+    def opened_again(self) -> PlainStore:
+        store = super().opened_again()
+        store.newest_ms = -(2**62)
+        return store
+
+
 def opened_again(store: object) -> PlainStore:
     assert isinstance(store, Lasting)
     return store.opened_again()
@@ -109,8 +116,8 @@ def opened_again(store: object) -> PlainStore:
 def test_a_store_that_outlives_its_process_is_opened_again() -> None:
     report = check_store(Lasting, reopen=opened_again, streams=2)
     (restart,) = [result for result in report.results if "restart" in result.check]
-    assert restart.tried == "2 streams, 14 steps"
-    for lie in (LosesIdsAtRestart, LosesWaitingOutcomesAtRestart):
+    assert restart.tried == "2 streams, 16 steps"
+    for lie in (LosesIdsAtRestart, LosesWaitingOutcomesAtRestart, LosesTheTimeAtRestart):
         with pytest.raises(CheckFailed) as caught:
             check_store(lie, reopen=opened_again)
         assert caught.value.check == "a restart changes nothing"

@@ -91,7 +91,6 @@ class Delivered:
         known[status] = min(known_at_ms, known.get(status, known_at_ms))
 
     def forget(self, event_id: int) -> None:
-        self.known_at_ms.pop(event_id, None)
         kept = []
         for row, appended in self.rows:
             if row[EVENT_ID] != event_id:

@@ -18,6 +18,7 @@ from fraudkit.features.window_arrays import (
     AVAILABLE_AT,
     EVENT_ID,
     EVENT_TIME,
+    NEVER,
     NO_AMOUNT,
     NO_KEY,
 )
@@ -175,7 +176,6 @@ class NaiveStore:
         return False
 
     def forget(self, event_id: int) -> bool:
-        self.waiting.pop(event_id, None)
         past = self.find(event_id)
         if past is None:
             return False
@@ -184,6 +184,9 @@ class NaiveStore:
             self.places.pop()
         else:
             self.places[place] = past._replace(event_id=FORGOTTEN)
+        for status, known_at_ms in past.known_at_ms.items():
+            if known_at_ms != NEVER:
+                self.record(event_id, status, known_at_ms)
         return True
 
     def load(self, events: NDArray[np.int64]) -> None:

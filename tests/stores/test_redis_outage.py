@@ -237,7 +237,7 @@ def test_closing_sends_what_waits(own_server: RedisServer) -> None:
     assert (seen[EVER], seen[FRAUD]) == (3, 1)
 
 
-def test_a_forgotten_order_waits_no_more(own_server: RedisServer) -> None:
+def test_of_a_forgotten_order_only_what_was_told_waits(own_server: RedisServer) -> None:
     store = worker(own_server, new_namespace())
     own_server.stop()
     with pytest.raises(StoreError):
@@ -246,9 +246,12 @@ def test_a_forgotten_order_waits_no_more(own_server: RedisServer) -> None:
         store.record(1, Status.FRAUD, START_MS)
     own_server.start()
     assert store.forget(1)
-    assert store.backlog == 0
+    assert store.backlog == 1
     assert not store.forget(1)
     assert values(store, event(9, 9))[EVER] == 0
+    store.append(event(1, 0))
+    assert store.backlog == 0
+    assert values(store, event(9, 9))[FRAUD] == 1
 
 
 def test_a_full_redis_is_told_from_one_that_is_down(own_server: RedisServer) -> None:

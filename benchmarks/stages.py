@@ -55,7 +55,7 @@ class StagedRoad:
         features, plan = bundle.features, window_plan(bundle.features)
         store, identifier_hash = MemoryStore(plan), IdentifierHash(_HASH_KEY)
         self._bundle = bundle
-        self._past = Past(features, plan, store)
+        self._past = Past(features, plan, store, bundle.rates.reference_currency)
         self._policy = parse_policy(bundle.policy_text, "policy.toml")
         self._online = OnlineFeatures(features, plan, store, bundle.rates, identifier_hash)
         self._reasons = Reasons(features)

@@ -30,7 +30,7 @@ from fraudkit.features.spec import OrderFeature
 from fraudkit.features.state import Appended, StateStore, StoreCounters
 from fraudkit.features.window_arrays import EVENT_TIME, NO_KEY
 from fraudkit.journal.record import DecisionRecord, Journal, OutcomeRecord
-from fraudkit.past import Asked, Past
+from fraudkit.past import TOO_LATE_WARNING, Asked, Past
 from fraudkit.payments.catalog import PaymentCatalog
 from fraudkit.payments.ranking import recommend
 from fraudkit.scoring.bundle import Bundle, load_bundle
@@ -71,12 +71,13 @@ class Engine:
         hash_key: bytes = _PROCESS_KEY,
         enrichment: Enrichment | None = None,
     ) -> None:
-        features, plan = bundle.features, window_plan(bundle.features)
+        features, currency = bundle.features, bundle.rates.reference_currency
+        plan = window_plan(features).in_currency(currency)
         self._bundle = bundle
         self._catalog = catalog
         self._journal = journal
         self._store = store(plan)
-        self._past = Past(features, plan, self._store)
+        self._past = Past(features, plan, self._store, currency)
         self._policy = parse_policy(bundle.policy_text, "policy.toml")
         self._hash = IdentifierHash(hash_key)
         self._features = OnlineFeatures(
@@ -366,7 +367,7 @@ def _warnings(found: Appended, row: OnlineRow) -> tuple[InputWarning, ...]:
     if found is Appended.TOO_LATE:
         warnings.append(
             InputWarning(
-                code="event_too_late",
+                code=TOO_LATE_WARNING,
                 pointer="/event_time",
                 text="older than the allowed lateness; it is decided but not remembered",
             )

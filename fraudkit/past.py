@@ -25,10 +25,13 @@ from fraudkit.features.state import Appended, StateStore
 from fraudkit.features.window_arrays import AVAILABLE_AT, EVENT_ID, NO_AMOUNT, NO_KEY
 from fraudkit.journal.record import DecisionRecord, OutcomeRecord, Record
 
-__all__ = ["STORE", "Asked", "Past"]
+__all__ = ["STORE", "TOO_LATE_WARNING", "Asked", "Past"]
 
 STORE: Final = "store"
 """The name of the store among the sources that may be missing."""
+
+TOO_LATE_WARNING: Final = "event_too_late"
+"""The code of the warning that an order is decided and not remembered."""
 
 _BEGINNING_OF_TIME: Final = -(2**62)
 
@@ -52,6 +55,7 @@ class _Decided(Struct):
     """What is read of a journalled decision."""
 
     action: Action
+    currency: str
 
 
 class Past:
@@ -65,12 +69,17 @@ class Past:
         Of these features.
     store : StateStore
         Where it is held.
+    currency : str
+        The reference currency of amounts. One that was journalled in another is unknown.
     """
 
-    def __init__(self, features: FeatureSet, plan: WindowPlan, store: StateStore) -> None:
+    def __init__(
+        self, features: FeatureSet, plan: WindowPlan, store: StateStore, currency: str
+    ) -> None:
         self._names = features.entity_names
         self._plan = plan
         self._store = store
+        self._currency = currency
         self._as_of_ms = _BEGINNING_OF_TIME
 
     def received(self, now_ms: int) -> int:
@@ -133,7 +142,10 @@ class Past:
     def restore(self, record: Record) -> None:
         """Take in again what a journal holds."""
         if isinstance(record, OutcomeRecord):
-            self.note_outcome(decode_outcome(record.outcome), record.received_at_ms)
+            outcome = decode_outcome(record.outcome)
+            if record.received_at_ms != outcome.available_at_ms:  # else it may be of a later day
+                self._as_of_ms = max(self._as_of_ms, record.received_at_ms)
+            self.note_outcome(outcome, record.received_at_ms)
         else:
             self._restore_decision(record)
 
@@ -141,9 +153,10 @@ class Past:
         as_of_ms = max(self._as_of_ms, record.received_at_ms)
         self._as_of_ms = as_of_ms
         identifier = event_id(record.transaction_id)
-        amount = NO_AMOUNT if record.amount_minor is None else record.amount_minor
+        decided = msgspec.json.decode(record.decision, type=_Decided)
+        amount = record.amount_minor if decided.currency == self._currency else None
+        amount = NO_AMOUNT if amount is None else amount
         hashes = [record.entities.get(name, NO_KEY) for name in self._plan.hashed]
         event = self._plan.event_row(identifier, record.event_time_ms, as_of_ms, amount, hashes)
         if self._store.append(event) is not Appended.TOO_LATE:
-            decided = msgspec.json.decode(record.decision, type=_Decided)
             self._note_action(identifier, decided.action, as_of_ms)

@@ -17,7 +17,7 @@ import polars as pl
 from msgspec import Struct
 from numpy.typing import NDArray
 
-from fraudkit.domain.decision import Action
+from fraudkit.domain.decision import Action, InputWarning
 from fraudkit.domain.decoding import decode_outcome
 from fraudkit.domain.money import RateTable
 from fraudkit.domain.outcome import DECISION_STATUS, Status, statuses_of
@@ -30,7 +30,7 @@ from fraudkit.features.spec import FeatureSet
 from fraudkit.features.state import ALLOWED_LATENESS_MS
 from fraudkit.features.window_arrays import EVENT_ID, NO_AMOUNT, NO_KEY
 from fraudkit.journal.record import DecisionRecord, OutcomeRecord, Record
-from fraudkit.past import STORE
+from fraudkit.past import STORE, TOO_LATE_WARNING
 
 __all__ = ["Mismatch", "Verification", "verify_rows"]
 
@@ -84,7 +84,9 @@ class _Served(Struct):
     """What is read of a journalled decision."""
 
     action: Action
+    currency: str
     degraded: tuple[str, ...] = ()
+    warnings: tuple[InputWarning, ...] = ()
 
 
 class _History(NamedTuple):
@@ -144,7 +146,7 @@ def verify_rows(
     counters.
     """
     plan = window_plan(features)
-    history = _history(journal, plan)
+    history = _history(journal, plan, rates.reference_currency)
     n_served = len(history.records)
     n_drawn = n_served if sample_rows is None else min(sample_rows, n_served)
     drawn = np.sort(generator.choice(n_served, n_drawn, replace=False))
@@ -192,7 +194,7 @@ def verify_rows(
     )
 
 
-def _history(journal: Iterable[Record], plan: WindowPlan) -> _History:
+def _history(journal: Iterable[Record], plan: WindowPlan, currency: str) -> _History:
     records: list[DecisionRecord] = []
     events: list[NDArray[np.int64]] = []
     is_degraded: list[bool] = []
@@ -209,23 +211,25 @@ def _history(journal: Iterable[Record], plan: WindowPlan) -> _History:
                 note(event_id(record.transaction_id), status, at_ms)
             continue
         served = msgspec.json.decode(record.decision, type=_Served)
-        if served.action in DECISION_STATUS:
+        is_too_late = any(warning.code == TOO_LATE_WARNING for warning in served.warnings)
+        if served.action in DECISION_STATUS and not is_too_late:
             status = DECISION_STATUS[served.action]
             note(event_id(record.transaction_id), status, record.received_at_ms)
         records.append(record)
-        events.append(_event(record, plan))
+        is_known = served.currency == currency
+        events.append(_event(record, plan, record.amount_minor if is_known else None))
         is_degraded.append(STORE in served.degraded)
     rows = np.array(events, np.int64).reshape(len(events), plan.n_columns)
     _fill_known_at(rows, known, plan)
     return _History(records, rows, np.array(is_degraded, np.bool_))
 
 
-def _event(record: DecisionRecord, plan: WindowPlan) -> NDArray[np.int64]:
+def _event(record: DecisionRecord, plan: WindowPlan, amount_minor: int | None) -> NDArray[np.int64]:
     return plan.event_row(
         event_id(record.transaction_id),
         record.event_time_ms,
         record.received_at_ms,
-        NO_AMOUNT if record.amount_minor is None else record.amount_minor,
+        NO_AMOUNT if amount_minor is None else amount_minor,
         [record.entities.get(name, NO_KEY) for name in plan.hashed],
     )
 

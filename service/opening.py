@@ -88,7 +88,12 @@ def _enrichment(settings: Settings) -> Enrichment:
     if settings.ip_files:
         from fraudkit.enrichment.maxmind import MaxMindFile
 
-        files = [name.strip() for name in settings.ip_files.split(",")]
+        files = [name for name in map(str.strip, settings.ip_files.split(",")) if name]
+        if not files:
+            raise InputError(
+                "FRAUDKIT_IP_FILES must name files, with commas between them, got none; unset it "
+                "where there are none"
+            )
         sources = msgspec.structs.replace(sources, ip=MaxMindFile(*files))
     if settings.card_ranges:
         from fraudkit.enrichment.card_ranges import CardRangeFile
@@ -131,8 +136,8 @@ def _hash_key(path: Path, journal: SqliteJournal) -> bytes:
 def _write_durably(path: Path, content: bytes) -> None:
     """Write a new file of mode 0600 so that it is there whole or not at all."""
     draft = path.with_name(path.name + ".new")
-    draft.unlink(missing_ok=True)
     try:
+        draft.unlink(missing_ok=True)
         with os.fdopen(os.open(draft, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600), "wb") as file:
             file.write(content)
             file.flush()

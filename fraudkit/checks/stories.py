@@ -179,8 +179,8 @@ def too_late(scene: Scene) -> list[Step]:
     return [
         *_calls("append", scene.event(newest)),
         *_calls("append", *events),
-        *_calls("read", asked),
         Step("counters"),
+        *_calls("read", asked),
     ]
 
 

@@ -30,7 +30,7 @@ def verify(  # noqa: PLR0913, PLR0917 - options of a command
     ip_files: IpFiles = None,
     card_ranges: CardRanges = None,
     sample: Annotated[int, typer.Option(min=1, help="How many served rows are drawn.")] = 10_000,
-    seed: Annotated[int, typer.Option(help="Same seed, same sample.")] = 0,
+    seed: Annotated[int, typer.Option(min=0, help="Same seed, same sample.")] = 0,
     as_json: AsJson = False,  # noqa: FBT002 - a command-line flag
 ) -> None:
     """Compute served rows again, offline, and compare them with ==; exit status 1 if any differ.

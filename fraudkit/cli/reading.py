@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import datetime
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -65,6 +65,10 @@ def time_ms(text: str, option: str) -> int:
         ) from error
     if moment.tzinfo is None:
         raise InputError(f"{option} must have an offset, got {text!r}; write {text}Z for UTC")
+    try:
+        moment.astimezone(UTC)
+    except OverflowError as error:
+        raise InputError(f"{option} must be in the years 1 to 9999 of UTC, got {text!r}") from error
     return epoch_ms(moment)
 
 

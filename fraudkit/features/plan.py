@@ -66,6 +66,14 @@ class WindowPlan(NamedTuple):
         """The first column of an event row that holds a hash."""
         return FIRST_STATUS + len(self.statuses)
 
+    def in_currency(self, currency: str) -> WindowPlan:
+        """Return the plan for events whose amounts are in a reference currency.
+
+        Only its layout is another, so that amounts in two currencies are never added up.
+        """
+        named = hashlib.sha256(f"{self.layout}:{currency}".encode()).hexdigest()[:16]
+        return self._replace(layout=named)
+
     def status_column(self, status: Status) -> int | None:
         """Return the column of a status's "known at" time, or ``None`` where no window asks."""
         if status not in self.statuses:

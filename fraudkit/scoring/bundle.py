@@ -184,9 +184,9 @@ def resolve_bundle(path: Path) -> Path:
     BundleError
         If there is nothing, or the name leads out of the folder.
     """
-    if path.is_dir():
-        return path
     try:
+        if path.is_dir():
+            return path
         name = path.read_text(encoding="utf-8").strip()
     except (OSError, UnicodeDecodeError) as error:
         raise BundleError(

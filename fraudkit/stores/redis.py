@@ -113,7 +113,9 @@ class RedisStore:
         timeouts: RedisTimeouts = _DEFAULT_TIMEOUTS,
         monotonic_s: Callable[[], float] = time.monotonic,
     ) -> None:
-        capacity = capacity_events or max(CAPACITY_EVENTS, 2 * plan.max_events)
+        capacity = capacity_events
+        if capacity is None:
+            capacity = max(CAPACITY_EVENTS, 2 * plan.max_events)
         _check(plan, namespace, capacity, allowed_lateness_ms, backlog_max)
         limits = RowLimits(allowed_lateness_ms, capacity)
         layout = RowLayout(plan, namespace, allowed_lateness_ms)

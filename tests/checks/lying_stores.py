@@ -356,9 +356,9 @@ class LoadsSome(PlainStore):
         super().load(events[:64])
 
 
-class LooksAtForty(PlainStore):
+class LooksAtSeventy(PlainStore):
     def log(self) -> Row:
-        return super().log()[-40:]
+        return super().log()[-70:]
 
 
 class FewMayWait(PlainStore):
@@ -418,7 +418,7 @@ LIES = {
     ForgetsWhatWasTold: "forget takes out",
     HasLittleRoom: "many events are held",
     LoadsSome: "many events are held",
-    LooksAtForty: "many events are held",
+    LooksAtSeventy: "many events are held",
     ExchangesWithoutAppending: "exchange reads, then appends",
     LoadsRepeats: "load is many appends",
     LoadsWithoutOutcomes: "load is many appends",

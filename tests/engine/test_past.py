@@ -21,8 +21,8 @@ from fraudkit.features.keys import IdentifierHash
 from fraudkit.features.online import OnlineFeatures
 from fraudkit.features.plan import WindowPlan, window_plan
 from fraudkit.features.spec import Aggregation, Entity, FeatureSet, Where
-from fraudkit.features.state import Appended
-from fraudkit.journal.record import DecisionRecord
+from fraudkit.features.state import Appended, StoreCounters
+from fraudkit.journal.record import DecisionRecord, OutcomeRecord
 from fraudkit.journal.sqlite import SqliteJournal
 from fraudkit.past import Past
 from fraudkit.scoring.bundle import load_bundle
@@ -100,7 +100,7 @@ def decided(order: Transaction, action: str, available_at_ms: int | None = None)
 def test_an_own_decision_is_seen_by_the_next_order(action: Action, seen: list[float]) -> None:
     plan = window_plan(FEATURES)
     store = MemoryStore(plan)
-    past = Past(FEATURES, plan, store)
+    past = Past(FEATURES, plan, store, "EUR")
     online = OnlineFeatures(FEATURES, plan, store, rate_table("EUR", {}), IdentifierHash(b"k" * 16))
     row = online.prepare(FIRST, past.received(FIRST.event_time_ms))
     past.note_decision(row, past.exchange(row), action)
@@ -112,7 +112,7 @@ def test_an_own_decision_is_seen_by_the_next_order(action: Action, seen: list[fl
 
 def test_what_was_received_later_is_never_taken_for_earlier() -> None:
     plan = window_plan(FEATURES)
-    past = Past(FEATURES, plan, MemoryStore(plan))
+    past = Past(FEATURES, plan, MemoryStore(plan), "EUR")
     assert [past.received(now_ms) for now_ms in (100, 90, 101, 200)] == [100, 101, 102, 200]
     outcome = decided(FIRST, "approve", available_at_ms=500)
     assert past.received_outcome(outcome, None) == 500
@@ -124,7 +124,7 @@ def test_what_was_received_later_is_never_taken_for_earlier() -> None:
 def test_an_order_sees_all_that_came_before_it_in_the_same_millisecond() -> None:
     plan = window_plan(FEATURES)
     store = MemoryStore(plan)
-    past = Past(FEATURES, plan, store)
+    past = Past(FEATURES, plan, store, "EUR")
     online = OnlineFeatures(FEATURES, plan, store, rate_table("EUR", {}), IdentifierHash(b"k" * 16))
     now_ms = FIRST.event_time_ms + 60_000
     seen = []
@@ -194,3 +194,101 @@ def test_an_order_that_is_not_journalled_is_taken_out_again(
         assert engine.counters.events == 0
         assert engine.counters.duplicates == 0
     assert made[0].counters.keys == 0
+
+
+def test_what_was_told_of_an_order_outlives_its_being_taken_back() -> None:
+    plan = window_plan(FEATURES)
+    store = MemoryStore(plan)
+    past = Past(FEATURES, plan, store, "EUR")
+    online = OnlineFeatures(FEATURES, plan, store, rate_table("EUR", {}), IdentifierHash(b"k" * 16))
+    early = decided(FIRST, "decline")
+    past.note_outcome(early, past.received_outcome(early, FIRST.event_time_ms))
+    for _ in range(2):
+        row = online.prepare(FIRST, past.received(FIRST.event_time_ms))
+        asked = past.exchange(row)
+        after = later(FIRST, "t2", minutes=1)
+        assert online.row(after, past.received(after.event_time_ms)).values.tolist() == [1, 0, 1]
+        past.take_back(row, asked)
+
+
+def restored(currency: str) -> list[float]:
+    """Return the sum of a card's amounts after a restart, journalled in a currency."""
+    features = FeatureSet(
+        FEATURES.entities,
+        [msgspec.structs.replace(FEATURES.aggregations[0], name="spent", operation="sum")],
+    )
+    plan = window_plan(features)
+    store = MemoryStore(plan)
+    past = Past(features, plan, store, "EUR")
+    online = OnlineFeatures(features, plan, store, rate_table("EUR", {}), IdentifierHash(b"k" * 16))
+    row = online.prepare(FIRST)
+    past.restore(
+        DecisionRecord(
+            transaction_id=FIRST.transaction_id,
+            received_at_ms=FIRST.event_time_ms,
+            event_time_ms=FIRST.event_time_ms,
+            amount_minor=100,
+            entities={"card": int(row.keys[0])},
+            request_digest=b"",
+            features_version="",
+            features=b"",
+            decision=msgspec.json.encode({"action": "approve", "currency": currency}),
+        )
+    )
+    after = later(FIRST, "t2", minutes=1)
+    return online.row(after).values.tolist()
+
+
+def test_amounts_in_another_currency_are_not_added_up_after_a_restart() -> None:
+    assert restored("EUR") == [100.0]
+    assert restored("JPY") == [0.0]
+    plan = window_plan(FEATURES)
+    layouts = {plan.layout, plan.in_currency("EUR").layout, plan.in_currency("JPY").layout}
+    assert len(layouts) == 3
+    assert plan.in_currency("EUR").layout == plan.in_currency("EUR").layout
+
+
+def test_a_restart_keeps_the_time_at_which_an_outcome_came() -> None:
+    plan = window_plan(FEATURES)
+    past = Past(FEATURES, plan, MemoryStore(plan), "EUR")
+    outcome = decided(FIRST, "decline", available_at_ms=500)
+    body = msgspec.json.encode(outcome)
+    for number, received_at_ms in enumerate((500, 700)):
+        past.restore(
+            OutcomeRecord(
+                outcome_id=f"o{number}",
+                transaction_id=FIRST.transaction_id,
+                received_at_ms=received_at_ms,
+                outcome=body,
+            )
+        )
+        assert past.received(100 + number) == (100, 701)[number]
+
+
+class StoreThatWatches(MemoryStore):
+    """Notes whether the engine's lock was held when it was used."""
+
+    engine: Engine
+    held: list[bool]
+
+    @property
+    def counters(self) -> StoreCounters:
+        self.held.append(self.engine._lock.locked())
+        return super().counters
+
+    def close(self) -> None:
+        self.held.append(self.engine._lock.locked())
+
+
+def test_nobody_asks_the_store_while_an_order_is_decided(shop: TrainedShop) -> None:
+    stores: list[StoreThatWatches] = []
+
+    def new_store(plan: WindowPlan) -> StoreThatWatches:
+        stores.append(StoreThatWatches(plan))
+        return stores[0]
+
+    engine = Engine.open(shop.bundle, store=new_store)
+    stores[0].engine, stores[0].held = engine, []
+    assert engine.counters.events == 0
+    engine.close()
+    assert stores[0].held == [True, True]

@@ -6,6 +6,7 @@ import contextlib
 import re
 from collections.abc import Iterator, Sequence
 
+import numpy as np
 import pytest
 from redis import Redis
 from redis.exceptions import ResponseError
@@ -276,6 +277,41 @@ def test_a_wrong_password_is_told_and_never_shown(own_server: RedisServer, url: 
     assert "wr0ng" not in f"{refused.value}{refused.value.__cause__}{store!r}"
     right = worker(own_server, new_namespace(), url=f"redis://:s3cret@{address}/1")
     assert exchanged(right, event(1, 0))[0] is Appended.ACCEPTED
+
+
+@pytest.mark.parametrize("url", ["redis://{}/99", "redis://{}?client_name=a%20b"])
+def test_a_refusal_at_the_door_is_an_outage(own_server: RedisServer, url: str) -> None:
+    store = worker(own_server, new_namespace(), url=url.format(own_server.where))
+    for number in (1, 2):
+        with pytest.raises(StoreError, match="must carry out every command"):
+            exchanged(store, event(number, number))
+        assert store.backlog == number
+
+
+def test_a_name_that_is_no_hosts_is_an_outage() -> None:
+    store = RedisStore(plan_of(), "redis://shop..example")
+    with pytest.raises(StoreError, match="must be reachable"):
+        values(store, event(1, 0))
+
+
+def test_many_late_rows_of_a_key_are_one_write(own_server: RedisServer) -> None:
+    store, naive = worker(own_server, new_namespace()), NaiveStore(features_of(), plan_of())
+    rows = [event(number, 10 * number, email=number % 3 + 1) for number in range(1, 301)]
+    newest = event(999, 9_000, email=1)
+    for held in (store, naive):
+        held.append(newest)
+        held.load(np.array(rows[::3]))
+    with own_server.client as client:
+        client.config_resetstat()
+        store.load(np.array(rows))
+        writes = client.info("commandstats")["cmdstat_set"]["calls"]
+    naive.load(np.array(rows))
+    # Each id is claimed by a SET. The rows are under 4 keys, and go there in 2 batches.
+    assert len(rows) < writes <= len(rows) + 2 * 4 + 4
+    for at_ms in (5, 1_505, 3_001, 9_001):
+        for email in (1, 2):
+            query = event(1_000, at_ms, email=email, received_ms=9_001)
+            assert values(store, query) == values(naive, query)
 
 
 @pytest.mark.parametrize(

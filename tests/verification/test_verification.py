@@ -45,6 +45,7 @@ def stream_of(shop: TrainedShop) -> list[Transaction | Outcome]:
             extra.append(moved(value, f"late-{place}", -hour))
         if place % 17 == 0:
             extra.append(moved(value, f"too-late-{place}", -week))
+            extra.append(moved(value, f"too-late-{place}", timedelta()))
     return extra
 
 

@@ -55,6 +55,7 @@ WRONG = [
     ("train", "--data", "absent.csv", "DataFileError", "absent.csv"),
     ("train", "--mapping", "absent.toml", "MappingError", "absent.toml"),
     ("score", "--bundle", "absent", "BundleError", "make one with `fraudkit train`"),
+    ("score", "--bundle", "x" * 300, "BundleError", "make one with `fraudkit train`"),
     ("score", "--bundle", ".", "BundleError", "manifest.json must be readable"),
     ("score", "--data", "absent.csv", "DataFileError", "absent.csv"),
     ("score", "--out", "scores.csv", "InputError", "must end in .parquet, got 'scores.csv'"),
@@ -96,6 +97,7 @@ TIMES = [
     ("2026-02-30T00:00:00Z", "must be an RFC 3339 time"),
     ("2026-03-01", "must be an RFC 3339 time"),
     ("2026-03-01T00:00:00", "must have an offset"),
+    ("9999-12-31T23:59:59-14:00", "must be in the years 1 to 9999 of UTC"),
 ]
 
 

@@ -14,7 +14,7 @@ from typing import Any
 import msgspec
 import pytest
 
-from fraudkit.errors import JournalLocked, StoreError
+from fraudkit.errors import InputError, JournalLocked, StoreError
 from fraudkit.journal.sqlite import SqliteJournal
 from service.opening import HASH_KEY_BYTES, opened
 from service.settings import Settings
@@ -70,6 +70,20 @@ def test_a_cut_key_is_refused(settings: Settings) -> None:
         pass
     (Path(settings.data_dir) / "hash.key").write_bytes(b"short")
     with pytest.raises(StoreError, match=r"must hold 32 bytes\. Got 5"), opened(settings):
+        pass
+
+
+def test_a_folder_in_the_place_of_the_draft_of_a_key_is_told(settings: Settings) -> None:
+    (Path(settings.data_dir) / "hash.key.new").mkdir(parents=True, mode=0o700)
+    refused = pytest.raises(StoreError, match=r"The hash key .* cannot be written")
+    with refused, opened(settings):
+        pass
+
+
+def test_a_list_of_no_files_is_refused(settings: Settings) -> None:
+    nameless = msgspec.structs.replace(settings, ip_files=" , ")
+    refused = pytest.raises(InputError, match=r"FRAUDKIT_IP_FILES must name files, .*, got none")
+    with refused, opened(nameless):
         pass
 
 

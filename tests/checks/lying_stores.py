@@ -344,46 +344,6 @@ class TrimsTheWholeLog(PlainStore):
         return appended
 
 
-class HasLittleRoom(PlainStore):
-    def append(self, event: Row) -> Appended:
-        appended = super().append(event)
-        self.rows = self.rows[-60:]
-        return appended
-
-
-class LoadsSome(PlainStore):
-    def load(self, events: Row) -> None:
-        super().load(events[:64])
-
-
-class LooksAtSeventy(PlainStore):
-    def log(self) -> Row:
-        return super().log()[-70:]
-
-
-class FewMayWait(PlainStore):
-    def record(self, event_id: int, status: Status, known_at_ms: int) -> bool:
-        held = super().record(event_id, status, known_at_ms)
-        self.waiting = self.waiting[-4:]
-        return held
-
-
-class RepeatsBringOutcomes(PlainStore):
-    def append(self, event: Row) -> Appended:
-        held = self.find(int(event[EVENT_ID]))
-        if held is not None:
-            known = slice(FIRST_STATUS, self.plan.first_hash)
-            held[known] = np.minimum(held[known], event[known])
-        return super().append(event)
-
-
-class ForgetsWhatWasTold(PlainStore):
-    def forget(self, event_id: int) -> bool:
-        held = super().forget(event_id)
-        self.waiting = [told for told in self.waiting if told[0] != event_id]
-        return held
-
-
 LIES = {
     AppendsTwice: "an event counts once",
     TakesRepeats: "an event counts once",
@@ -413,12 +373,6 @@ LIES = {
     LastTimeStands: "the earliest known time stands",
     FirstTimeStands: "the earliest known time stands",
     LosesEarlyOutcomes: "an outcome may come first",
-    FewMayWait: "many outcomes may wait",
-    RepeatsBringOutcomes: "a repeat brings nothing",
-    ForgetsWhatWasTold: "forget takes out",
-    HasLittleRoom: "many events are held",
-    LoadsSome: "many events are held",
-    LooksAtSeventy: "many events are held",
     ExchangesWithoutAppending: "exchange reads, then appends",
     LoadsRepeats: "load is many appends",
     LoadsWithoutOutcomes: "load is many appends",

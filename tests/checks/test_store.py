@@ -10,6 +10,7 @@ from fraudkit.checks import STORE_CHECKS, CheckFailed, check_store
 from fraudkit.errors import InputError
 from fraudkit.features.window_arrays import EVENT_ID
 from fraudkit.stores.memory import MemoryStore
+from tests.checks.losing_stores import LOSSES
 from tests.checks.lying_stores import LIES, CountsTies, LoadsRepeats
 from tests.checks.plain_store import PlainStore, Row
 
@@ -29,7 +30,7 @@ def test_a_store_that_holds_the_contract_passes(allowed_lateness_ms: int) -> Non
 
 
 @pytest.mark.parametrize(
-    ("lie", "check"), LIES.items(), ids=lambda held: getattr(held, "__name__", held)
+    ("lie", "check"), {**LIES, **LOSSES}.items(), ids=lambda held: getattr(held, "__name__", held)
 )
 def test_a_lie_fails_the_check_that_names_it(lie: type[PlainStore], check: str) -> None:
     with pytest.raises(CheckFailed) as caught:

@@ -15,3 +15,12 @@ def server() -> Iterator[RedisServer]:
         pytest.skip("no redis-server or valkey-server here")
     with redis_server() as running:
         yield running
+
+
+@pytest.fixture
+def own_server() -> Iterator[RedisServer]:
+    """Run a server that a test may stop, or change the settings of."""
+    if BINARY is None:
+        pytest.skip("no redis-server or valkey-server here")
+    with redis_server() as running:
+        yield running

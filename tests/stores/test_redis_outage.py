@@ -3,21 +3,18 @@
 from __future__ import annotations
 
 import contextlib
-import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 
 import numpy as np
 import pytest
 from redis import Redis
-from redis.exceptions import ResponseError
 from redis.exceptions import TimeoutError as RedisTimeoutError
 
 from fraudkit.domain.outcome import Status
-from fraudkit.errors import InputError, StoreError
+from fraudkit.errors import StoreError
 from fraudkit.features.state import Appended
 from fraudkit.stores.redis import RedisStore
 from fraudkit.stores.redis_nodes import Command, RedisTimeouts, Reply
-from tests.architecture.files import ROOT
 from tests.stores.naive import NaiveStore
 from tests.stores.redis_cases import (
     HOUR_MS,
@@ -33,7 +30,7 @@ from tests.stores.redis_cases import (
     values,
     worker,
 )
-from tests.stores.redis_server import BINARY, RedisServer, redis_server
+from tests.stores.redis_server import RedisServer
 
 FRAUD = f"card_count_{HOUR_MS}_fraud"
 EVER = "card_count_ever_attempted"
@@ -47,15 +44,6 @@ class Watch:
 
     def __call__(self) -> float:
         return self.now_s
-
-
-@pytest.fixture
-def own_server() -> Iterator[RedisServer]:
-    """Run a server that a test may stop, or change the settings of."""
-    if BINARY is None:
-        pytest.skip("no redis-server or valkey-server here")
-    with redis_server() as running:
-        yield running
 
 
 def connections(client: Redis) -> int:
@@ -220,6 +208,26 @@ def test_the_backlog_is_bounded_and_says_what_it_dropped(own_server: RedisServer
     assert values(store, event(9, 9))[FRAUD] == 2
 
 
+def test_many_late_rows_of_a_key_are_one_write(own_server: RedisServer) -> None:
+    store, naive = worker(own_server, new_namespace()), NaiveStore(features_of(), plan_of())
+    rows = [event(number, 10 * number, email=number % 3 + 1) for number in range(1, 301)]
+    newest = event(999, 9_000, email=1)
+    for held in (store, naive):
+        held.append(newest)
+        held.load(np.array(rows[::3]))
+    with own_server.client as client:
+        client.config_resetstat()
+        store.load(np.array(rows))
+        writes = client.info("commandstats")["cmdstat_set"]["calls"]
+    naive.load(np.array(rows))
+    # Each id is claimed by a SET. The rows are under 4 keys, and go there in 2 batches.
+    assert len(rows) < writes <= len(rows) + 2 * 4 + 4
+    for at_ms in (5, 1_505, 3_001, 9_001):
+        for email in (1, 2):
+            query = event(1_000, at_ms, email=email, received_ms=9_001)
+            assert values(store, query) == values(naive, query)
+
+
 def test_closing_sends_what_waits(own_server: RedisServer) -> None:
     namespace = new_namespace()
     store, other = worker(own_server, namespace), worker(own_server, namespace)
@@ -253,117 +261,6 @@ def test_of_a_forgotten_order_only_what_was_told_waits(own_server: RedisServer) 
     store.append(event(1, 0))
     assert store.backlog == 0
     assert values(store, event(9, 9))[FRAUD] == 1
-
-
-def test_a_full_redis_is_told_from_one_that_is_down(own_server: RedisServer) -> None:
-    store = worker(own_server, new_namespace())
-    exchanged(store, event(1, 0))
-    with own_server.client as client:
-        client.config_set("maxmemory", 1)
-        with pytest.raises(StoreError, match=r"must have room. Got: .*; raise its maxmemory"):
-            exchanged(store, event(2, 1))
-        client.config_set("maxmemory", 0)
-    assert exchanged(store, event(3, 2))[1][2] == 2
-
-
-@pytest.mark.parametrize("url", ["redis://:wr0ng@{}", "redis://nobody:wr0ng@{}", "redis://{}"])
-def test_a_wrong_password_is_told_and_never_shown(own_server: RedisServer, url: str) -> None:
-    with own_server.client as client:
-        client.config_set("requirepass", "s3cret")
-    address = own_server.where
-    store = worker(own_server, new_namespace(), url=url.format(address))
-    with pytest.raises(StoreError, match=f"Redis at {address} must let this user in") as refused:
-        values(store, event(1, 0))
-    assert "wr0ng" not in f"{refused.value}{refused.value.__cause__}{store!r}"
-    right = worker(own_server, new_namespace(), url=f"redis://:s3cret@{address}/1")
-    assert exchanged(right, event(1, 0))[0] is Appended.ACCEPTED
-
-
-@pytest.mark.parametrize("url", ["redis://{}/99", "redis://{}?client_name=a%20b"])
-def test_a_refusal_at_the_door_is_an_outage(own_server: RedisServer, url: str) -> None:
-    store = worker(own_server, new_namespace(), url=url.format(own_server.where))
-    for number in (1, 2):
-        with pytest.raises(StoreError, match="must carry out every command"):
-            exchanged(store, event(number, number))
-        assert store.backlog == number
-
-
-def test_a_name_that_is_no_hosts_is_an_outage() -> None:
-    store = RedisStore(plan_of(), "redis://shop..example")
-    with pytest.raises(StoreError, match="must be reachable"):
-        values(store, event(1, 0))
-
-
-def test_many_late_rows_of_a_key_are_one_write(own_server: RedisServer) -> None:
-    store, naive = worker(own_server, new_namespace()), NaiveStore(features_of(), plan_of())
-    rows = [event(number, 10 * number, email=number % 3 + 1) for number in range(1, 301)]
-    newest = event(999, 9_000, email=1)
-    for held in (store, naive):
-        held.append(newest)
-        held.load(np.array(rows[::3]))
-    with own_server.client as client:
-        client.config_resetstat()
-        store.load(np.array(rows))
-        writes = client.info("commandstats")["cmdstat_set"]["calls"]
-    naive.load(np.array(rows))
-    # Each id is claimed by a SET. The rows are under 4 keys, and go there in 2 batches.
-    assert len(rows) < writes <= len(rows) + 2 * 4 + 4
-    for at_ms in (5, 1_505, 3_001, 9_001):
-        for email in (1, 2):
-            query = event(1_000, at_ms, email=email, received_ms=9_001)
-            assert values(store, query) == values(naive, query)
-
-
-@pytest.mark.parametrize(
-    "url",
-    [
-        "http://user:s3cret@127.0.0.1:1",
-        "redis://user:s3/cret@127.0.0.1:1",
-        "redis://user:s3cret@127.0.0.1:1/0?speed=high",
-        "redis://user:s3cret@127.0.0.1:1/0?db=many",
-    ],
-)
-def test_a_url_that_cannot_be_read_is_refused_and_never_shown(url: str) -> None:
-    with pytest.raises(InputError, match="URL of Redis must be") as refused:
-        RedisStore(plan_of(), url)
-    assert "s3" not in str(refused.value)
-    assert refused.value.__suppress_context__
-
-
-def test_a_password_that_a_server_repeats_is_taken_out(own_server: RedisServer) -> None:
-    """Some repeat the arguments of a command that they do not know: AUTH, say."""
-    store = worker(own_server, new_namespace(), url=f"redis://:s3cret@{own_server.where}")
-    nodes = store._link._nodes
-    answer = "unknown command 'AUTH', with args beginning with: 's3cret'"
-    assert nodes.without_secrets(answer) == answer.replace("s3cret", "***")
-    with pytest.raises(StoreError) as refused:
-        store._link._fail(ResponseError(answer))
-    assert "s3cret" not in str(refused.value)
-    assert refused.value.__suppress_context__
-
-
-def test_the_commands_that_the_page_names_are_enough(own_server: RedisServer) -> None:
-    page = (ROOT / "docs" / "redis.md").read_text("utf-8")
-    (commands,) = re.findall(r"or these commands: `([^`]+)`", page)
-    with own_server.client as client:
-        client.acl_setuser(
-            "worker",
-            enabled=True,
-            nopass=True,
-            keys=["fraudkit:*"],
-            commands=[f"+{command}" for command in commands.split()],
-        )
-    url = f"redis://worker:x@{own_server.where}"
-    store = RedisStore(plan_of(), url, allowed_lateness_ms=LATENESS_MS, timeouts=PATIENT)
-    for number in range(1, 12):
-        assert not store.record(number, Status.FRAUD, START_MS)
-        assert exchanged(store, event(number, -number))[0] is Appended.ACCEPTED
-        assert exchanged(store, event(number, number, card=8))[0] is Appended.DUPLICATE
-        assert store.record(number, Status.DECLINED_SOFT, START_MS)
-    assert store.append(event(12, -HOUR_MS)) is Appended.TOO_LATE
-    assert store.forget(11)
-    assert values(store, event(99, 99))[FRAUD] == 10
-    assert store.counters.events == 10
 
 
 def test_where_it_is_not_said_to_be_one_server_each_command_has_one_key(

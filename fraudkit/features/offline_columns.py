@@ -129,7 +129,9 @@ def _signed(hashes: pl.Series) -> NDArray[np.int64]:
 
 def _text_column(series: pl.Series) -> pl.Series:
     """Return a column as the text that the parts of keys are made of."""
-    if series.dtype in (pl.String, pl.Categorical, pl.Enum, pl.Null):
+    if series.dtype == pl.String:
+        return series
+    if series.dtype in (pl.Categorical, pl.Enum, pl.Null):
         return series.cast(pl.String)
     return _by_value(series.to_frame(), [series.name], text_of, pl.String)
 

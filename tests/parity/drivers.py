@@ -11,7 +11,7 @@ from fraudkit.domain.outcome import Status
 from fraudkit.features.offline_windows import Log, accepted_events, fill_windows, window_columns
 from fraudkit.features.plan import WindowPlan
 from fraudkit.features.state import Appended, StateStore
-from fraudkit.features.window_arrays import AVAILABLE_AT, EVENT_ID, EVENT_TIME
+from fraudkit.features.window_arrays import AVAILABLE_AT, EVENT_ID, EVENT_TIME, NEVER
 from fraudkit.stores.memory import MemoryStore
 from tests.parity.windows import LATENESS_MS, empty_row
 
@@ -96,6 +96,10 @@ class Delivered:
             if row[EVENT_ID] != event_id:
                 kept.append((row, appended))
             elif appended is Appended.ACCEPTED:
+                for status in self.plan.statuses:
+                    known_at_ms = int(row[self.plan.status_column(status)])
+                    if known_at_ms != NEVER:
+                        self.record(event_id, status, known_at_ms)
                 self.n_forgotten += 1
                 kept.append((empty_row(self.plan, row, self.n_forgotten), appended))
         self.rows = kept

@@ -82,8 +82,8 @@ def plenty(scene: Scene) -> list[Step]:
     cards = [scene.card if place % 7 else scene.hash() for place in range(len(times))]
     rows = [scene.event(time, card=card) for time, card in zip(times, cards, strict=True)]
     asked = scene.later(times[-1])
-    reads = [scene.event(asked), scene.event(asked, card=cards[0])]
-    return [Step("load", tuple(rows)), *_calls("read", *reads), Step("counters")]
+    reads = _calls("read", scene.event(asked), scene.event(asked, card=cards[0]))
+    return [Step("load", tuple(rows)), *reads, Step("counters")]
 
 
 def plenty_waiting(scene: Scene) -> list[Step]:

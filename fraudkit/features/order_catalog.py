@@ -15,7 +15,7 @@ from fraudkit.features import agreement, email_shape
 from fraudkit.features import order_features as compute
 from fraudkit.features.feature_group import FeatureGroup, GroupedFunction
 from fraudkit.features.fields import REFERENCE_AMOUNT
-from fraudkit.features.spec import OrderFeature
+from fraudkit.features.spec import Monotone, OrderFeature
 
 __all__ = ["CATEGORIES", "ORDER_FEATURES"]
 
@@ -62,6 +62,7 @@ def _feature(  # noqa: PLR0913 - a row of the table below
     zero_text: str = "",
     low: float = 0.0,
     high: float = 1.0,
+    monotone: Monotone = 0,
     revision: int = 1,
 ) -> OrderFeature:
     if isinstance(function, FeatureGroup):
@@ -78,6 +79,7 @@ def _feature(  # noqa: PLR0913 - a row of the table below
         high=high,
         text=text,
         zero_text=zero_text,
+        monotone=monotone,
         revision=revision,
     )
 
@@ -218,7 +220,7 @@ _MAIL: Final = (
     _feature("is_disposable_email", ("email.domain_kind",), email_shape.is_disposable,
              "EMAIL_DOMAIN", "Whether e-mail addresses of this domain are thrown away after use",
              "an e-mail address to throw away",
-             zero_text="not an e-mail address to throw away"),
+             zero_text="not an e-mail address to throw away", monotone=1),
 )  # fmt: skip
 
 _COUNTRIES: Final = (
@@ -316,14 +318,15 @@ _CARD: Final = (
     _feature("cvv_failed", ("payment.card.cvv_check",), compute.CARD_CHECKS, "CARD_CHECKS",
              "Whether the card's security code was wrong",
              "the card's security code was wrong",
-             zero_text="the card's security code was right"),
+             zero_text="the card's security code was right", monotone=1),
     _feature("address_check_failed", ("payment.card.address_check",), compute.CARD_CHECKS,
              "CARD_CHECKS", "Whether the issuer knows another street",
-             "the issuer knows another street", zero_text="the issuer knows the street"),
+             "the issuer knows another street", zero_text="the issuer knows the street",
+             monotone=1),
     _feature("postal_check_failed", ("payment.card.postal_check",), compute.CARD_CHECKS,
              "CARD_CHECKS", "Whether the issuer knows another postal code",
              "the issuer knows another postal code",
-             zero_text="the issuer knows the postal code"),
+             zero_text="the issuer knows the postal code", monotone=1),
     _feature("unanswered_checks",
              ("payment.card.cvv_check", "payment.card.address_check",
               "payment.card.postal_check"),

@@ -11,7 +11,7 @@ from math import inf
 from typing import Any, ClassVar, Final
 
 from fraudkit.errors import FeatureError
-from fraudkit.features.spec import OrderFeature
+from fraudkit.features.spec import Monotone, OrderFeature
 
 __all__ = ["OwnFeature"]
 
@@ -35,6 +35,8 @@ class OwnFeature(ABC):
         A sentence for an agent with ``{value}``.
     zero_text : str
         The sentence for the value 0, where that is another one.
+    monotone : {-1, 0, 1}
+        1 where a higher value can only raise the risk, -1 where it can only lower it.
     revision : int
         Raised whenever a form changes its answer, so that old bundles are refused.
 
@@ -70,6 +72,7 @@ class OwnFeature(ABC):
     high: ClassVar[float] = inf
     text: ClassVar[str] = ""
     zero_text: ClassVar[str] = ""
+    monotone: ClassVar[Monotone] = 0
     revision: ClassVar[int] = 1
 
     @abstractmethod
@@ -115,5 +118,6 @@ class OwnFeature(ABC):
             high=self.high,
             text=self.text,
             zero_text=self.zero_text,
+            monotone=self.monotone,
             revision=self.revision,
         )

@@ -10,7 +10,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Callable, Iterable, Sequence
 from math import nan
-from typing import Any, Literal
+from typing import Any, Final, Literal
 
 import msgspec
 from msgspec import Struct
@@ -24,6 +24,7 @@ __all__ = [
     "Entity",
     "Feature",
     "FeatureSet",
+    "Monotone",
     "OperationName",
     "OrderFeature",
     "Value",
@@ -65,6 +66,14 @@ OperationName = Literal[
     "is_new",
     "seconds_since_same",
 ]
+
+Monotone = Literal[-1, 0, 1]
+"""Whether a higher value can only raise the risk (1), only lower it (-1), or either (0)."""
+
+_RISK_COUNTS: Final = frozenset(
+    {"count", "sum", "distinct", "share", "count_same", "count_same_amount"}
+)
+_RISKY: Final = frozenset({"fraud", "declined_hard"})
 
 
 class Entity(Struct, frozen=True, kw_only=True):
@@ -117,6 +126,8 @@ class OrderFeature(Struct, frozen=True, kw_only=True):
         a Series or an array: what ``compute`` returns for that row, with ``==``. Null and NaN
         are "unknown". Without it ``compute`` is applied once to each different combination of
         values.
+    monotone : {-1, 0, 1}
+        Where the direction is known by meaning, not by data; a model may be held to it.
     revision : int
         Raised whenever ``compute`` changes its answer; part of the set's hash.
     """
@@ -133,6 +144,7 @@ class OrderFeature(Struct, frozen=True, kw_only=True):
     zero_text: str = ""
     levels: tuple[str, ...] | None = None
     compute_many: Callable[..., Any] | None = None
+    monotone: Monotone = 0
     revision: int = 1
 
     @property
@@ -197,6 +209,17 @@ class Aggregation(Struct, frozen=True, kw_only=True):
     def is_categorical(self) -> bool:
         """Whether the value is a code without an order: never."""
         return False
+
+    @property
+    def monotone(self) -> Monotone:
+        """1 for how many or how large a share became known frauds or hard declines, else 0.
+
+        Both are others' verdicts on the same entity, and more of them never speak for an order.
+        Soft declines are left free, for honest customers run out of funds; so are the shop's own
+        declines, lest a model confirm its predecessor, and good orders, for an account with a
+        good past is worth taking over.
+        """
+        return 1 if self.operation in _RISK_COUNTS and self.where in _RISKY else 0
 
     @property
     def status(self) -> Status | None:
@@ -289,6 +312,11 @@ class FeatureSet:
     def statuses(self) -> tuple[Status, ...]:
         """The statuses that some window asks for, ascending."""
         return tuple(sorted({s for a in self.aggregations if (s := a.status) is not None}))
+
+    @property
+    def monotone_constraints(self) -> dict[str, int]:
+        """The features whose direction is known by meaning: name → -1 or 1."""
+        return {feature.name: feature.monotone for feature in self.features if feature.monotone}
 
     def width_ms(self, aggregation: Aggregation) -> int:
         """Return the width of one of the set's windows, in milliseconds."""

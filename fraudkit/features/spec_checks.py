@@ -10,7 +10,7 @@ from fraudkit.errors import FeatureError
 from fraudkit.features.window_arrays import Operation
 
 if TYPE_CHECKING:
-    from fraudkit.features.spec import Aggregation, FeatureSet
+    from fraudkit.features.spec import Aggregation, FeatureSet, OrderFeature
 
 __all__ = [
     "FORBIDDEN_INPUTS",
@@ -67,12 +67,21 @@ def check_features(features: FeatureSet) -> None:
         raise FeatureError(f"feature names must be unique, got {sorted(repeated)} more than once")
     for feature in features.order_features:
         _check_inputs("feature", feature.name, feature.inputs)
+        _check_monotone(feature)
     if not _is_whole(features.max_events) or not 1 <= features.max_events <= MAX_EVENTS_MAX:
         raise FeatureError(
             f"max_events must be a whole number, 1 to {MAX_EVENTS_MAX}, got {features.max_events!r}"
         )
     for aggregation in features.aggregations:
         _check_window(features, aggregation)
+
+
+def _check_monotone(feature: OrderFeature) -> None:
+    if feature.monotone not in ((0,) if feature.is_categorical else (-1, 0, 1)):
+        raise FeatureError(
+            f"`monotone` of feature {feature.name!r} must be -1, 0 or 1, and 0 for a category, "
+            f"got {feature.monotone!r}"
+        )
 
 
 def _check_window(features: FeatureSet, aggregation: Aggregation) -> None:

@@ -283,6 +283,19 @@ def test_an_expression_is_read_without_the_users_code() -> None:
     assert again.order_features[0].compute(18_000, 3) == 1.0
 
 
+def test_few_order_features_have_a_direction_and_no_history_of_frauds_lacks_one() -> None:
+    constraints = DEFAULT.monotone_constraints
+    assert {name for name in constraints if name in {f.name for f in ORDER_FEATURES}} == {
+        "address_check_failed",
+        "cvv_failed",
+        "is_disposable_email",
+        "postal_check_failed",
+    }
+    histories = {w.name for w in DEFAULT.aggregations if w.where in {"fraud", "declined_hard"}}
+    assert histories <= set(constraints)
+    assert set(constraints.values()) == {1}
+
+
 def test_kinds_are_what_they_say() -> None:
     built = default_features(levels={"channel": ["web"]})
     assert all(isinstance(feature, OrderFeature) for feature in built.order_features)

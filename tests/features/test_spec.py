@@ -18,6 +18,7 @@ from fraudkit.features.spec import (
     FeatureSet,
     OperationName,
     OrderFeature,
+    Where,
     category_code,
 )
 from fraudkit.features.spec_checks import OPERATIONS_OF
@@ -69,6 +70,14 @@ WRONG = {
     ),
     "inputs that are a text": ([order_feature(inputs="channel")], "of paths, got 'channel'"),
     "half a millisecond": ([window(window_ms=60_000.5)], "in whole milliseconds, got 60000.5 ms"),
+    "a direction that is none": (
+        [order_feature(monotone=2)],
+        "`monotone` of feature 'amount' must be -1, 0 or 1, and 0 for a category, got 2",
+    ),
+    "a category with a direction": (
+        [order_feature(levels=("a",), monotone=1)],
+        "and 0 for a category, got 1",
+    ),
     "nothing": ([], "at least one feature"),
 }  # fmt: skip
 
@@ -182,6 +191,37 @@ def test_other_words_are_the_same_features() -> None:
     words = {"unit": "u", "meaning": "m", "reason_code": "Y", "text": "t", "unknown_text": "n"}
     told = Entity(name="card", inputs=CARD.inputs, label="this card")
     assert FeatureSet([told], [window(**words)]).digest == FeatureSet([CARD], [window()]).digest
+
+
+@pytest.mark.parametrize("where", get_args(Where))
+@pytest.mark.parametrize("operation", get_args(OperationName))
+def test_only_how_much_was_fraud_or_declined_for_good_has_a_direction(
+    operation: Any, where: Any
+) -> None:
+    is_known = where in {"fraud", "declined_hard"} and operation in {
+        "count", "sum", "distinct", "share", "count_same", "count_same_amount",
+    }  # fmt: skip
+    made = window(operation=operation, where=where)
+    assert made.monotone == (1 if is_known else 0)
+    assert "monotone" not in made.describe()
+
+
+def test_a_set_names_the_features_with_a_direction() -> None:
+    built = FeatureSet(
+        [CARD],
+        [
+            window(name="frauds", where="fraud"),
+            window(name="attempts"),
+            order_feature(name="age", monotone=-1),
+            order_feature(name="amount"),
+        ],
+    )
+    assert built.monotone_constraints == {"age": -1, "frauds": 1}
+
+
+def test_a_direction_does_not_make_another_feature() -> None:
+    digests = {FeatureSet([], [order_feature(monotone=sign)]).digest for sign in (-1, 0, 1)}
+    assert len(digests) == 1
 
 
 @pytest.mark.parametrize("operation", get_args(OperationName))

@@ -9,12 +9,14 @@
     │   ├── MappingError                  a mapping that does not fit the file
     │   ├── DataFileError                 a file that cannot be read
     │   ├── FeatureError                  a feature or feature set that cannot be built
-    │   └── PolicyError                   costs or a policy that cannot be used
+    │   ├── PolicyError                   costs or a policy that cannot be used
+    │   ├── ParameterError                a parameter of an estimator or a split
+    │   └── TableError                    a table of rows that an estimator cannot read
     ├── ArtifactError                     a bundle or catalogue that must not be used
     │   ├── BundleError
     │   └── CatalogError
     ├── CheckFailed                       an implementation does not hold its contract
-    ├── TrainingError                     data from which no honest model can be made
+    ├── TrainingError (also ValueError)   data from which no honest model can be made
     └── StoreError                        a store, journal or source that cannot serve
         ├── JournalError
         └── JournalLocked                 another process is writing this journal
@@ -36,8 +38,10 @@ __all__ = [
     "JournalError",
     "JournalLocked",
     "MappingError",
+    "ParameterError",
     "PolicyError",
     "StoreError",
+    "TableError",
     "TrainingError",
 ]
 
@@ -108,6 +112,14 @@ class PolicyError(InputError):
     """Costs or a policy cannot be used."""
 
 
+class ParameterError(InputError):
+    """A parameter of an estimator or a split does not hold."""
+
+
+class TableError(InputError):
+    """A table of rows has no such column, or a column of values that cannot be used."""
+
+
 class ArtifactError(FraudkitError):
     """An artefact (a bundle, a catalogue) must not be used."""
 
@@ -151,7 +163,7 @@ class CheckFailed(FraudkitError):
         )
 
 
-class TrainingError(FraudkitError):
+class TrainingError(FraudkitError, ValueError):
     """No honest model can be made from this data."""
 
 

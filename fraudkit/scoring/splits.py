@@ -194,11 +194,11 @@ class DelayedTimeSplit(BaseEstimator):  # type: ignore[misc]
         self.entity = entity
         self.pos_label = pos_label
 
-    def get_n_splits(self, X: Any = None, y: Any = None, groups: Any = None) -> int:  # noqa: ARG002, N803 - scikit-learn's
+    def get_n_splits(self, X: Any = None, y: Any = None, groups: Any = None) -> int:  # noqa: ARG002 - scikit-learn's
         """Return the number of folds."""
         return self.n_splits
 
-    def split(self, X: Any, y: Any = None, groups: Any = None) -> Iterator[Fold]:  # noqa: N803 - scikit-learn's
+    def split(self, X: Any, y: Any = None, groups: Any = None) -> Iterator[Fold]:
         """Return the folds, earliest first; places ascend within each part.
 
         Parameters
@@ -257,7 +257,7 @@ class DelayedTimeSplit(BaseEstimator):  # type: ignore[misc]
     def _gap_ms(self) -> int:
         return round(self.gap_days * _DAY_MS)
 
-    def _history(self, X: Any, y: Any, groups: Any) -> _History:  # noqa: N803 - scikit-learn's
+    def _history(self, X: Any, y: Any, groups: Any) -> _History:
         if groups is not None and not is_frame(groups) and np.ndim(groups) == 1:
             stamps = times_ms(np.asarray(groups), "groups")
         else:

@@ -315,8 +315,17 @@ class FeatureSet:
 
     @property
     def monotone_constraints(self) -> dict[str, int]:
-        """The features whose direction is known by meaning: name → -1 or 1."""
-        return {feature.name: feature.monotone for feature in self.features if feature.monotone}
+        """The features whose direction is known by meaning: name → -1 or 1.
+
+        Of windows that differ in width alone only the narrowest has one. Beside it a wider one
+        counts what is long ago, and that may well have ended.
+        """
+        narrowest: dict[tuple[str | None, ...], Aggregation] = {}
+        for window in sorted(self.aggregations, key=self.width_ms):
+            narrowest.setdefault((window.entity, window.operation, window.where, window.of), window)
+        listed = (*self.order_features, *narrowest.values())
+        signs = {feature.name: feature.monotone for feature in listed if feature.monotone}
+        return {name: signs[name] for name in self.names if name in signs}
 
     def width_ms(self, aggregation: Aggregation) -> int:
         """Return the width of one of the set's windows, in milliseconds."""

@@ -227,7 +227,8 @@ cat_smooth
 
     def predict(self, X: Any) -> NDArray[Any]:
         """Return the likelier class, shape (n_orders,); what to do is for a policy to say."""
-        return np.asarray(self.classes_[(self.raw_score(X) > 0).astype(int)])
+        is_likely = self.raw_score(X) > 0
+        return np.asarray(self.classes_[is_likely.astype(int)])
 
     def _table(self, X: Any, *, reset: bool) -> Any:
         if is_frame(X):

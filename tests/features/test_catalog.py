@@ -291,8 +291,11 @@ def test_few_order_features_have_a_direction_and_no_history_of_frauds_lacks_one(
         "is_disposable_email",
         "postal_check_failed",
     }
-    histories = {w.name for w in DEFAULT.aggregations if w.where in {"fraud", "declined_hard"}}
-    assert histories <= set(constraints)
+    known = [w for w in DEFAULT.aggregations if w.where in {"fraud", "declined_hard"}]
+    held = {(w.entity, w.operation, w.where) for w in known if w.name in constraints}
+    assert held == {(w.entity, w.operation, w.where) for w in known}
+    assert {"gift_card_frauds_7d", "gift_card_fraud_share_14d"} <= set(constraints)
+    assert not {"gift_card_frauds_14d", "gift_card_fraud_share_30d"} & set(constraints)
     assert set(constraints.values()) == {1}
 
 

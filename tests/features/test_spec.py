@@ -208,7 +208,7 @@ def test_only_how_much_was_fraud_or_declined_for_good_has_a_direction(
 
 def test_a_set_names_the_features_with_a_direction() -> None:
     built = FeatureSet(
-        [CARD],
+        [CARD, EMAIL],
         [
             window(name="frauds", where="fraud"),
             window(name="attempts"),
@@ -217,6 +217,22 @@ def test_a_set_names_the_features_with_a_direction() -> None:
         ],
     )
     assert built.monotone_constraints == {"age": -1, "frauds": 1}
+
+
+def test_of_windows_that_differ_in_width_the_narrowest_has_a_direction() -> None:
+    frauds = {"where": "fraud"}
+    built = FeatureSet(
+        [CARD, EMAIL],
+        [
+            window(name="ever", window_ms=None, **frauds),
+            window(name="week", window_ms=7 * DAY_MS, **frauds),
+            window(name="day", **frauds),
+            window(name="week_share", window_ms=7 * DAY_MS, operation="share", **frauds),
+            window(name="week_of_email", window_ms=7 * DAY_MS, entity="email", **frauds),
+            window(name="hour", window_ms=60 * MINUTE_MS, where="declined_hard"),
+        ],
+    )
+    assert list(built.monotone_constraints) == ["day", "week_share", "week_of_email", "hour"]
 
 
 def test_a_direction_does_not_make_another_feature() -> None:

@@ -323,7 +323,7 @@ class FeatureSet:
         narrowest: dict[tuple[str | None, ...], Aggregation] = {}
         for window in sorted(self.aggregations, key=self.width_ms):
             narrowest.setdefault((window.entity, window.operation, window.where, window.of), window)
-        listed = (*self.order_features, *narrowest.values())
+        listed: list[Feature] = [*self.order_features, *narrowest.values()]
         signs = {feature.name: feature.monotone for feature in listed if feature.monotone}
         return {name: signs[name] for name in self.names if name in signs}
 

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
-from math import inf, log
-from numbers import Integral, Real
+from math import log
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any, Final, Self
@@ -20,6 +19,7 @@ from sklearn.utils.validation import check_is_fitted, validate_data
 from fraudkit.errors import ParameterError, TableError, TrainingError
 from fraudkit.scoring.bin_edges import forced_bins
 from fraudkit.scoring.categories import column_places, encoded_rows, learnt_levels
+from fraudkit.scoring.classifier_parameters import check_parameters
 from fraudkit.scoring.kernel import TreeScorer
 from fraudkit.scoring.model_text import parse_model_text
 from fraudkit.scoring.table_columns import column_names, is_frame
@@ -34,19 +34,6 @@ except OSError as error:  # the package is there, its OpenMP runtime is not
 
 __all__ = ["FraudClassifier"]
 
-_WHOLE: Final = {
-    "n_trees": (1, 100_000),
-    "num_leaves": (2, 131_072),
-    "min_data_in_leaf": (1, inf),
-    "max_bin": (2, 65_535),
-    "levels_max": (1, inf),
-    "level_orders_min": (1, inf),
-    "random_state": (0, 2**31 - 1),
-    "n_threads": (1, inf),
-}
-_REAL: Final = {"learning_rate": inf, "feature_fraction": 1.0, "bagging_fraction": 1.0,
-                "negative_share": 1.0, "lambda_l2": inf, "cat_smooth": inf}  # fmt: skip
-_MAY_BE_ZERO: Final = frozenset({"lambda_l2", "cat_smooth"})
 _PLAIN_NAME: Final = frozenset("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_.-")
 
 
@@ -177,7 +164,7 @@ cat_smooth
         TrainingError
             If there are not two classes.
         """
-        self._check_parameters()
+        check_parameters(self.get_params())
         table = self._table(X, reset=True)
         labels = _labels(y)
         check_consistent_length(table, labels)
@@ -304,27 +291,6 @@ cat_smooth
                 )
             signs[place] = int(sign)
         return signs
-
-    def _check_parameters(self) -> None:
-        for name, (low, high) in _WHOLE.items():
-            value = getattr(self, name)
-            is_whole = isinstance(value, Integral) and not isinstance(value, bool)
-            if not is_whole or not low <= value <= high:
-                upto = "" if high == inf else f" and at most {high}"
-                raise ParameterError(
-                    f"{name} of FraudClassifier must be a whole number, at least {low}{upto}, "
-                    f"got {value!r}"
-                )
-        for name, top in _REAL.items():
-            value = getattr(self, name)
-            is_number = isinstance(value, Real) and not isinstance(value, bool)
-            is_zero = is_number and value == 0 and name in _MAY_BE_ZERO
-            if not is_number or not (0 < value <= top or is_zero) or value == inf:
-                least = "at least 0" if name in _MAY_BE_ZERO else "above 0"
-                upto = "" if top == inf else f" and at most {top:g}"
-                raise ParameterError(
-                    f"{name} of FraudClassifier must be a number {least}{upto}, got {value!r}"
-                )
 
     def __sklearn_tags__(self) -> Any:
         tags = super().__sklearn_tags__()

@@ -290,6 +290,12 @@ WRONG: dict[str, tuple[dict[str, Any], str]] = {
     ),
     "a slope": ({"monotone_constraints": {"frauds": 2}}, "'frauds' must be -1, 0 or 1, .* got 2"),
     "an ordered category": ({"monotone_constraints": {"brand": 1}}, "and 0 for a category, got 1"),
+    "constraints without columns": (
+        {"monotone_constraints": [1, 0]}, r"must map columns to -1, 0 or 1, got \[1, 0\]"
+    ),
+    "one category as text": (
+        {"categorical_features": "brand"}, r"a sequence of columns, .*write \['brand'\]"
+    ),
     "a category that is not there": ({"categorical_features": ["shop"]}, "got 'shop'"),
 }  # fmt: skip
 

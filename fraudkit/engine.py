@@ -83,7 +83,7 @@ class Engine:
         self._features = OnlineFeatures(
             features, plan, self._store, bundle.rates, self._hash, enrichment
         )
-        self._reasons = Reasons(bundle.features)
+        self._reasons = Reasons(bundle.features, bundle.reference)
         self._sources: frozenset[str] = frozenset(bundle.training.get("sources", ()))
         self._lock = Lock()
         self.versions = Versions(
@@ -292,7 +292,7 @@ class Engine:
             action=self._policy.restrained(action, missing) if missing else action,
             fraud_probability=fraud_probability,
             raw_score=raw_score,
-            reasons=self._reasons.of(row.values, shapley),
+            reasons=self._reasons.of(row.values, shapley, transaction.event_time_ms),
             expected_cost_minor=cost,
             currency=self._policy.costs.currency,
             versions=self.versions,

@@ -20,7 +20,7 @@ Windows clear by their operation:
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from math import isnan
 from typing import Final, NamedTuple
 
@@ -28,10 +28,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fraudkit.features.spec import Aggregation, FeatureSet, OperationName
-from fraudkit.features.state import StateStore
 from fraudkit.features.window_arrays import EVENT_TIME
 
-__all__ = ["WindowClearing", "clears_at_ms", "window_clearings"]
+__all__ = ["ReadWindows", "WindowClearing", "clears_at_ms", "window_clearings"]
+
+ReadWindows = Callable[[NDArray[np.int64], NDArray[np.float64]], None]
+"""`fraudkit.features.state.StateStore.read`: writes the windows of a query into a row."""
 
 _FALLING: Final[frozenset[OperationName]] = frozenset(
     {"count", "sum", "distinct", "count_same", "count_same_amount"}
@@ -130,7 +132,7 @@ def window_clearings(
 
 def clears_at_ms(
     clearing: WindowClearing,
-    store: StateStore,
+    read: ReadWindows,
     query: NDArray[np.int64],
     values: NDArray[np.float64],
 ) -> int | None:
@@ -140,8 +142,8 @@ def clears_at_ms(
 
     Parameters
     ----------
-    store : StateStore
-        That holds what the order saw, at least; it is only read.
+    read : callable
+        `StateStore.read` of a store that holds what the order saw, at least.
     query : ndarray of int64, shape (n_columns,)
         The order as it asked: its event time, and when it was received.
     values : ndarray of float64, shape (n_features,)
@@ -172,7 +174,7 @@ def clears_at_ms(
 
     def value_at(moment_ms: int) -> float:
         asked[EVENT_TIME] = moment_ms
-        store.read(asked, row)
+        read(asked, row)
         return float(row[clearing.column])
 
     last = value_at(time_ms + clearing.width_ms)

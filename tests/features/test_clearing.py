@@ -139,7 +139,7 @@ def test_the_time_is_the_first_at_which_the_window_is_clear(
     values, later = values_at(store, START_MS), later_values(naive, past, reference)
     for clearing in window_clearings(FEATURES, reference).values():
         expected = first_clear_ms(clearing, later)
-        assert clears_at_ms(clearing, store, QUERY, values) == expected
+        assert clears_at_ms(clearing, store.read, QUERY, values) == expected
         latest_ms = clearing.clears_by_ms(values, START_MS)
         assert (latest_ms is None) == (expected is None)
         if latest_ms is not None and expected is not None:
@@ -162,24 +162,24 @@ def test_what_happened_later_but_was_received_before_gives_no_other_time(
     store = filled(MemoryStore(PLAN), [*past, *ahead])
     values = values_at(store, START_MS)
     for clearing in window_clearings(FEATURES, reference).values():
-        found = clears_at_ms(clearing, store, QUERY, values)
+        found = clears_at_ms(clearing, store.read, QUERY, values)
         assert found is None or found == first_clear_ms(clearing, later)
 
 
 def test_what_is_received_later_changes_no_time() -> None:
     store = filled(MemoryStore(PLAN), [Event(3_000, 100, 1), Event(8_000, 100, 2)])
     values, clearing = values_at(store, START_MS), clearing_of("count", 300_000)
-    assert clears_at_ms(clearing, store, QUERY, values) == START_MS - 3_000 + 300_000 + 1
+    assert clears_at_ms(clearing, store.read, QUERY, values) == START_MS - 3_000 + 300_000 + 1
     store.append(row_of(Event(1_000, 100, 3), 77, START_MS + 2))
     store.append(QUERY)
-    assert clears_at_ms(clearing, store, QUERY, values) == START_MS - 3_000 + 300_000 + 1
+    assert clears_at_ms(clearing, store.read, QUERY, values) == START_MS - 3_000 + 300_000 + 1
 
 
 def test_a_store_that_holds_other_events_tells_no_time() -> None:
     store = filled(MemoryStore(PLAN), [Event(3_000, 100, 1), Event(8_000, 100, 2)])
     values, clearing = values_at(store, START_MS), clearing_of("count", 300_000)
     assert store.forget(1)
-    assert clears_at_ms(clearing, store, QUERY, values) is None
+    assert clears_at_ms(clearing, store.read, QUERY, values) is None
     assert clearing.clears_by_ms(values, START_MS) == START_MS + 300_000
 
 

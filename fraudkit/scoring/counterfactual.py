@@ -21,8 +21,8 @@ SEARCHED_MAX: Final = 3
 
 _BLOCK_ROWS: Final = 1024
 
-Sets = Sequence[tuple[int, ...]]
-IsEnough = Callable[[NDArray[np.float64]], NDArray[np.bool_]]
+_Sets = Sequence[tuple[int, ...]]
+_IsEnough = Callable[[NDArray[np.float64]], NDArray[np.bool_]]
 
 
 class Replacement(NamedTuple):
@@ -49,7 +49,7 @@ def least_replacements(
     row: NDArray[np.float64],
     reference: NDArray[np.float64],
     groups: Mapping[str, Iterable[int]],
-    is_enough: IsEnough,
+    is_enough: _IsEnough,
     *,
     most: int = 5,
 ) -> tuple[Replacement, ...]:
@@ -100,7 +100,7 @@ class _Tried(NamedTuple):
     reference: NDArray[np.float64]
     columns: list[list[int]]
 
-    def scores(self, sets: Sets) -> NDArray[np.float64]:
+    def scores(self, sets: _Sets) -> NDArray[np.float64]:
         """Return the raw score of the order with each set taken at the reference's values."""
         scores = np.empty(len(sets))
         for first in range(0, len(sets), _BLOCK_ROWS):
@@ -114,7 +114,7 @@ class _Tried(NamedTuple):
         return scores
 
 
-def _stepwise(tried: _Tried, names: Sequence[str], is_enough: IsEnough) -> tuple[Replacement, ...]:
+def _stepwise(tried: _Tried, names: Sequence[str], is_enough: _IsEnough) -> tuple[Replacement, ...]:
     chosen: tuple[int, ...] = ()
     while len(chosen) < len(names):
         sets = [(*chosen, i) for i in range(len(names)) if i not in chosen]
@@ -126,7 +126,7 @@ def _stepwise(tried: _Tried, names: Sequence[str], is_enough: IsEnough) -> tuple
 
 
 def _without_needless(
-    tried: _Tried, names: Sequence[str], chosen: tuple[int, ...], is_enough: IsEnough
+    tried: _Tried, names: Sequence[str], chosen: tuple[int, ...], is_enough: _IsEnough
 ) -> Replacement:
     for member in chosen:
         fewer = tuple(other for other in chosen if other != member)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from html import unescape
 from io import StringIO
 from pathlib import Path
 
@@ -260,7 +261,7 @@ def test_it_is_shown_in_a_terminal_and_a_notebook(explained: Explained) -> None:
         console = Console(width=300, file=StringIO())
         with console.capture() as printed:
             console.print(held)
-        text, html = printed.get(), held._repr_html_()
+        text, html = printed.get(), unescape(held._repr_html_())
         for shown in (text, html):
             assert decision.transaction_id in shown
             assert held.groups[0].text in shown

@@ -58,7 +58,7 @@ class StagedRoad:
         self._past = Past(features, plan, store, bundle.rates.reference_currency)
         self._policy = parse_policy(bundle.policy_text, "policy.toml")
         self._online = OnlineFeatures(features, plan, store, bundle.rates, identifier_hash)
-        self._reasons = Reasons(features)
+        self._reasons = Reasons(features, bundle.reference)
         self._versions = Versions(
             bundle=bundle.version,
             features=features.digest[:16],
@@ -80,7 +80,7 @@ class StagedRoad:
         mark(perf_counter_ns())
         raw_score, shapley = self._bundle.scorer.explain(row.values)
         mark(perf_counter_ns())
-        reasons = self._reasons.of(row.values, shapley)
+        reasons = self._reasons.of(row.values, shapley, transaction.event_time_ms)
         mark(perf_counter_ns())
         fraud_probability = probability(self._bundle.calibration.log_odds_of(raw_score))
         payment = transaction.payment

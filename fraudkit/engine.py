@@ -15,13 +15,17 @@ from typing import Final, Self
 
 import msgspec
 import numpy as np
+from numpy.typing import NDArray
 
 from fraudkit.decisions.policy import can_be_challenged, parse_policy
-from fraudkit.domain.decision import Decision, InputWarning, Versions
+from fraudkit.domain.decision import Decision, Versions
 from fraudkit.domain.outcome import Outcome
 from fraudkit.domain.payment_choice import PaymentContext, Recommendation
 from fraudkit.domain.transaction import Transaction, epoch_ms
 from fraudkit.errors import InputError, InvalidField
+from fraudkit.explanation.journalled import explain_decision
+from fraudkit.explanation.row import TreeShapValues
+from fraudkit.explanation.values import Explanation
 from fraudkit.features.enrichment import Enrichment
 from fraudkit.features.keys import IdentifierHash
 from fraudkit.features.online import OnlineFeatures, OnlineRow
@@ -29,8 +33,9 @@ from fraudkit.features.plan import WindowPlan, window_plan
 from fraudkit.features.spec import OrderFeature
 from fraudkit.features.state import Appended, StateStore, StoreCounters
 from fraudkit.features.window_arrays import EVENT_TIME, NO_KEY
+from fraudkit.input_warnings import input_warnings
 from fraudkit.journal.record import DecisionRecord, Journal, OutcomeRecord
-from fraudkit.past import TOO_LATE_WARNING, Asked, Past
+from fraudkit.past import Asked, Past
 from fraudkit.payments.catalog import PaymentCatalog
 from fraudkit.payments.ranking import recommend
 from fraudkit.scoring.bundle import Bundle, load_bundle
@@ -83,7 +88,7 @@ class Engine:
         self._features = OnlineFeatures(
             features, plan, self._store, bundle.rates, self._hash, enrichment
         )
-        self._reasons = Reasons(bundle.features)
+        self._reasons = Reasons(bundle.features, bundle.reference)
         self._sources: frozenset[str] = frozenset(bundle.training.get("sources", ()))
         self._lock = Lock()
         self.versions = Versions(
@@ -236,6 +241,33 @@ class Engine:
             context, self._catalog, now_ms=self._catalog.as_of_ms if now_ms is None else now_ms
         )
 
+    def explain(
+        self, decision: Decision | str, *, treeshap: TreeShapValues | None = None
+    ) -> Explanation:
+        """Return why an order was decided so, and what would have decided it otherwise.
+
+        Takes milliseconds to a second; other orders are decided meanwhile.
+
+        Parameters
+        ----------
+        decision : Decision or str
+            A decision, or the id of a transaction: the newest decision about it.
+        treeshap : callable, optional
+            A `fraudkit.scoring.treeshap.TreeShap`, whose values then stand beside ours.
+
+        Raises
+        ------
+        fraudkit.errors.ExplanationError
+            If there is no journal, it does not hold the decision, or another bundle made it.
+        """
+        return explain_decision(
+            self._bundle, self._journal, decision, read=self._read, treeshap=treeshap
+        )
+
+    def _read(self, query: NDArray[np.int64], out: NDArray[np.float64]) -> None:
+        with self._lock:
+            self._store.read(query, out)
+
     @property
     def counters(self) -> StoreCounters:
         """What the windows' store holds, and what it let go."""
@@ -292,11 +324,11 @@ class Engine:
             action=self._policy.restrained(action, missing) if missing else action,
             fraud_probability=fraud_probability,
             raw_score=raw_score,
-            reasons=self._reasons.of(row.values, shapley),
+            reasons=self._reasons.of(row.values, shapley, transaction.event_time_ms),
             expected_cost_minor=cost,
             currency=self._policy.costs.currency,
             versions=self.versions,
-            warnings=_warnings(asked.found, row),
+            warnings=input_warnings(asked.found, row),
             degraded=missing if cost is not None else (*missing, "rates"),
         )
 
@@ -352,32 +384,3 @@ def _refuse_other_content(record: OutcomeRecord, held: OutcomeRecord | None) -> 
             "one that was recorded with other content",
             "give each outcome an id of its own",
         )
-
-
-def _warnings(found: Appended, row: OnlineRow) -> tuple[InputWarning, ...]:
-    warnings = []
-    if found is Appended.DUPLICATE:
-        warnings.append(
-            InputWarning(
-                code="transaction_repeated",
-                pointer="/transaction_id",
-                text="decided before; it counts once in the windows, as it first came",
-            )
-        )
-    if found is Appended.TOO_LATE:
-        warnings.append(
-            InputWarning(
-                code=TOO_LATE_WARNING,
-                pointer="/event_time",
-                text="older than the allowed lateness; it is decided but not remembered",
-            )
-        )
-    if row.reference_amount_minor is None:
-        warnings.append(
-            InputWarning(
-                code="currency_without_rate",
-                pointer="/order/currency",
-                text="the rate table does not list this currency; the amount is unknown",
-            )
-        )
-    return tuple(warnings)

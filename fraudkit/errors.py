@@ -8,6 +8,7 @@
     │   │   └── CardNumberRefused         a string that looks like a full card number
     │   ├── MappingError                  a mapping that does not fit the file
     │   ├── DataFileError                 a file that cannot be read
+    │   ├── ExplanationError              a decision that cannot be explained here
     │   ├── FeatureError                  a feature or feature set that cannot be built
     │   ├── PolicyError                   costs or a policy that cannot be used
     │   ├── ParameterError                a parameter of an estimator or a split
@@ -31,6 +32,7 @@ __all__ = [
     "CatalogError",
     "CheckFailed",
     "DataFileError",
+    "ExplanationError",
     "FeatureError",
     "FraudkitError",
     "InputError",
@@ -102,6 +104,10 @@ class MappingError(InputError):
 
 class DataFileError(InputError):
     """A data file cannot be read."""
+
+
+class ExplanationError(InputError):
+    """A decision cannot be explained: it is not in the journal, or another bundle made it."""
 
 
 class FeatureError(InputError):

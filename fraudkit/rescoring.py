@@ -119,7 +119,7 @@ def _challenges(frame: pl.DataFrame) -> NDArray[np.bool_]:
 
 
 def _reason_codes(bundle: Bundle, rows: NDArray[np.float64]) -> list[list[str]]:
-    reasons = Reasons(bundle.features)
+    reasons = Reasons(bundle.features, bundle.reference)
     codes: list[list[str]] = []
     for start in range(0, len(rows), _BLOCK_ROWS):
         shapley = bundle.scorer.explain_many(rows[start : start + _BLOCK_ROWS], n_threads=_THREADS)

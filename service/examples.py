@@ -139,11 +139,19 @@ DECISION: dict[str, Any] = {
     "raw_score": -2.4702635629115255,
     "reasons": [
         {
+            "code": "CARD_LINKS",
+            "text": "2 accounts with this card in the last 7 days",
+            "weight": 0.3059,
+            "customer_text": "We could not confirm the card.",
+            "clears_by": "2026-03-09T19:14:05Z",
+        },
+        {
             "code": "SESSION",
             "text": "412 seconds in the shop before ordering",
-            "weight": 0.3059,
+            "weight": 0.267,
+            "customer_text": "We could not confirm the details of this order.",
+            "clears_by": None,
         },
-        {"code": "AMOUNT", "text": "the amount", "weight": 0.267},
     ],
     "expected_cost_minor": {
         "approve": -3001.8302126830954,

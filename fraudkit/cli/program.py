@@ -8,6 +8,7 @@ import typer
 
 from fraudkit import console
 from fraudkit.cli import features, orders
+from fraudkit.cli.explain import explain
 from fraudkit.cli.options import ManyFilesCommand
 from fraudkit.errors import FraudkitError
 from fraudkit.openmp import restart_with_openmp
@@ -23,6 +24,7 @@ app = typer.Typer(
 app.command(cls=ManyFilesCommand)(orders.train)
 app.command(cls=ManyFilesCommand)(orders.score)
 app.command(cls=ManyFilesCommand)(orders.evaluate)
+app.command()(explain)
 app.command()(orders.simulate)
 
 _features = typer.Typer(help="Prove the features.", no_args_is_help=True)

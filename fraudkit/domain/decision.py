@@ -6,6 +6,8 @@ from typing import Literal
 
 from msgspec import Struct
 
+from fraudkit.domain.transaction import Timestamp
+
 __all__ = ["Action", "Decision", "ExpectedCost", "InputWarning", "Reason", "Versions"]
 
 Action = Literal["approve", "challenge", "review", "decline"]
@@ -20,14 +22,22 @@ class Reason(Struct, frozen=True, kw_only=True):
     code : str
         Stable; match on this.
     text : str
-        For an agent to read; may change at any time.
+        For an agent to read; may change at any time. Not for the customer.
     weight : float
         How much it raised the log-odds of fraud above a typical approved order.
+    customer_text : str
+        What the customer may be told: it says nothing of what was seen. The same for every order
+        with this code; ``""`` in decisions of earlier versions.
+    clears_by : datetime or None
+        By then at the latest, if nothing more happens, the window that ``text`` names no longer
+        holds what raised the risk. ``None`` where waiting does not clear it.
     """
 
     code: str
     text: str
     weight: float
+    customer_text: str = ""
+    clears_by: Timestamp | None = None
 
 
 class ExpectedCost(Struct, frozen=True, kw_only=True):

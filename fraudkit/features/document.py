@@ -19,6 +19,7 @@ from fraudkit.features.catalog import (
     category,
     default_features,
 )
+from fraudkit.features.customer_words import customer_texts
 from fraudkit.features.default_windows import RELATIONS
 from fraudkit.features.order_catalog import CATEGORIES
 from fraudkit.features.spec import Aggregation, Entity, Feature, FeatureSet, OrderFeature
@@ -83,10 +84,16 @@ _OWN_HEAD: Final = f"""\
 What [a mapping](mapping.md) lists under `[entities]` and `[features]` adds features under its own
 name. `{_OWN}` stands for an entity, `weight` for a number and `campaign` for a category.
 """
+_CODES_HEAD: Final = """\
+The second column is what a customer may be told; it says nothing of what was seen. A shop that
+speaks another language translates by the code. Every code that is not listed, such as one of a
+shop's own, has the sentence of `AMOUNT`.
+"""
 _ORDER_COLUMNS: Final = ("feature", "what", "unit", "range", "reason code", "inputs")
 _CATEGORY_COLUMNS: Final = ("feature", "field", "reason code")
 _WINDOW_COLUMNS: Final = ("feature", "what", "unit", "range", "reason code", "window", "counts")
 _ENTITY_COLUMNS: Final = ("field", "it is made of")
+_CODE_COLUMNS: Final = ("code", "a customer may be told", "features")
 _ALL_COLUMNS: Final = ("feature", "what", "unit", "range", "reason code", "inputs or window")
 
 
@@ -108,7 +115,8 @@ def features_markdown() -> str:
         _OWN_HEAD,
         *_table(_ALL_COLUMNS, map(_own_cells, own)),
         "## Reason codes\n",
-        *_table(("code", "features"), _codes([*features.features, *categories, *own])),
+        _CODES_HEAD,
+        *_table(_CODE_COLUMNS, _codes([*features.features, *categories, *own])),
     ]
     return "\n".join(lines).rstrip("\n") + "\n"
 
@@ -215,10 +223,12 @@ def _span(window_ms: int | None) -> str:
 
 def _codes(features: Iterable[Feature]) -> Iterator[Sequence[str]]:
     named: dict[str, list[str]] = {}
-    for feature in features:
+    listed = tuple(features)
+    for feature in listed:
         named.setdefault(feature.reason_code, []).append(f"`{feature.name}`")
+    told = customer_texts(listed)
     for code in sorted(named):
-        yield f"`{code}`", ", ".join(named[code])
+        yield f"`{code}`", told[code], ", ".join(named[code])
 
 
 def _write(folder: Path) -> None:

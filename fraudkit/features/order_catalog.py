@@ -60,6 +60,7 @@ def _feature(  # noqa: PLR0913 - a row of the table below
     *,
     unit: str = "0 or 1",
     zero_text: str = "",
+    one_text: str = "",
     low: float = 0.0,
     high: float = 1.0,
     monotone: Monotone = 0,
@@ -80,6 +81,7 @@ def _feature(  # noqa: PLR0913 - a row of the table below
         text=text,
         zero_text=zero_text,
         monotone=monotone,
+        one_text=one_text,
         revision=revision,
     )
 
@@ -117,13 +119,16 @@ _AMOUNTS: Final = (
 
 _BASKETS: Final = (
     _feature("piece_count", ("basket.piece_count",), compute.as_given, "BASKET",
-             "Pieces in the basket", "{value:.0f} pieces in the basket", unit="pieces", high=inf),
+             "Pieces in the basket", "{value:.0f} pieces in the basket",
+             one_text="1 piece in the basket", unit="pieces", high=inf),
     _feature("most_pieces", ("basket.most_pieces",), compute.as_given, "BASKET",
              "Most pieces of one line of the basket",
-             "{value:.0f} pieces of the same", unit="pieces", high=inf),
+             "{value:.0f} pieces of the same", one_text="no more than 1 piece of the same",
+             unit="pieces", high=inf),
     _feature("category_count", ("basket.category_count",), compute.as_given, "BASKET",
              "Different categories of goods in the basket",
-             "{value:.0f} categories of goods in the basket", unit="categories", high=inf),
+             "{value:.0f} categories of goods in the basket",
+             one_text="1 category of goods in the basket", unit="categories", high=inf),
     _feature("digital_share", ("basket.digital_share",), compute.as_given, "BASKET",
              "Share of the basket's lines that are digital",
              "{value:.0%} of the basket's lines are digital", unit="share"),
@@ -141,7 +146,8 @@ _BASKETS: Final = (
 
 _BUYING: Final = (
     _feature("item_count", ("order.item_count",), compute.as_given, "BASKET",
-             "Lines of the basket", "{value:.0f} lines in the basket", unit="lines", high=inf),
+             "Lines of the basket", "{value:.0f} lines in the basket",
+             one_text="1 line in the basket", unit="lines", high=inf),
     _feature("is_gift", ("order.is_gift",), compute.as_given, "GIFT",
              "Whether the order is a gift", "ordered as a gift", zero_text="not a gift"),
     _feature("is_retry", ("is_retry",), compute.as_given, "RETRY",
@@ -153,7 +159,8 @@ _BUYING: Final = (
              zero_text="a payment that the customer starts"),
     _feature("session_age", ("device.session_age_s",), compute.as_given, "SESSION",
              "Seconds from the session's start to the order",
-             "{value:.0f} seconds in the shop before ordering", unit="seconds", high=inf),
+             "{value:.0f} seconds in the shop before ordering",
+             one_text="1 second in the shop before ordering", unit="seconds", high=inf),
 )  # fmt: skip
 
 _ACCOUNT: Final = (
@@ -185,13 +192,16 @@ _MAIL: Final = (
     _feature("email_length", ("email.address",), email_shape.EMAIL_SHAPE, "EMAIL_SHAPE",
              "Length of the e-mail address before the @",
              "{value:.0f} characters before the @ of the e-mail address",
+             one_text="1 character before the @ of the e-mail address",
              unit="characters", high=254.0),
     _feature("email_digit_share", ("email.address",), email_shape.EMAIL_SHAPE, "EMAIL_SHAPE",
              "Share of digits in the e-mail address before the @",
              "{value:.0%} digits before the @ of the e-mail address", unit="share"),
     _feature("email_dot_count", ("email.address",), email_shape.EMAIL_SHAPE, "EMAIL_SHAPE",
              "Dots in the e-mail address before the @",
-             "{value:.0f} dots before the @ of the e-mail address", unit="dots", high=254.0),
+             "{value:.0f} dots before the @ of the e-mail address",
+             zero_text="no dot before the @ of the e-mail address",
+             one_text="1 dot before the @ of the e-mail address", unit="dots", high=254.0),
     _feature("email_is_tagged", ("email.address",), email_shape.EMAIL_SHAPE, "EMAIL_SHAPE",
              "Whether the e-mail address has a tag after a +",
              "the e-mail address has a tag after a +",
@@ -199,6 +209,8 @@ _MAIL: Final = (
     _feature("email_ending_digits", ("email.address",), email_shape.EMAIL_SHAPE, "EMAIL_SHAPE",
              "Digits that the e-mail address ends in before the @ and the tag",
              "the e-mail address ends in {value:.0f} digits before the @",
+             zero_text="the e-mail address ends in no digit before the @",
+             one_text="the e-mail address ends in 1 digit before the @",
              unit="digits", high=254.0),
     _feature("email_roughness", ("email.address",), email_shape.EMAIL_SHAPE, "EMAIL_SHAPE",
              "Share of neighbouring characters of the e-mail address that seldom meet in names",
@@ -257,6 +269,7 @@ _COUNTRIES: Final = (
     _feature("country_count", agreement.COUNTRIES.inputs, agreement.COUNTRIES, "COUNTRY_MISMATCH",
              "Different countries of billing, delivery, card and IP address",
              "{value:.0f} different countries in one order",
+             one_text="1 country in the whole order",
              unit="countries", low=1.0, high=4.0),
     _feature("currency_billing_differs", ("billing.country", "order.currency"),
              agreement.HABITS, "CURRENCY_MISMATCH",
@@ -333,6 +346,8 @@ _CARD: Final = (
              compute.CARD_CHECKS, "CARD_CHECKS",
              "Checks of the card that were not made or not answered",
              "{value:.0f} checks of the card were not made or not answered",
+             zero_text="all checks of the card were answered",
+             one_text="1 check of the card was not made or not answered",
              unit="checks", high=3.0),
     _feature("is_authenticated", ("payment.card.was_3d_secure_successful",), compute.as_given,
              "AUTHENTICATION", "Whether the customer was authenticated by 3-D Secure",
@@ -345,6 +360,7 @@ _CARD: Final = (
              ("event_time_ms", "payment.card.expiry_year", "payment.card.expiry_month"),
              compute.card_days_left, "CARD_EXPIRY",
              "Days until the card expires", "the card expires in {value:.0f} days",
+             one_text="the card expires in 1 day",
              unit="days", low=-inf, high=inf),
 )  # fmt: skip
 

@@ -117,8 +117,8 @@ class OrderFeature(Struct, frozen=True, kw_only=True):
         The range of values that are not NaN.
     text : str
         A sentence for an agent with ``{value}`` or, for a category, ``{level}``.
-    zero_text : str
-        The sentence for the value 0, where that is another one.
+    zero_text, one_text : str
+        The sentences for the value 0, and for one that rounds to 1, where those are others.
     levels : tuple of str or None
         For a category: the values that have a code of their own, in code order.
     compute_many : callable or None
@@ -142,6 +142,7 @@ class OrderFeature(Struct, frozen=True, kw_only=True):
     high: float
     text: str = ""
     zero_text: str = ""
+    one_text: str = ""
     levels: tuple[str, ...] | None = None
     compute_many: Callable[..., Any] | None = None
     monotone: Monotone = 0
@@ -178,8 +179,9 @@ class Aggregation(Struct, frozen=True, kw_only=True):
         The other entity or field that `OPERATIONS_OF` count or compare with the order's own.
     text : str
         A sentence for an agent with ``{value}`` or, for seconds, ``{duration}``: "3 days".
-    zero_text, unknown_text : str
-        The sentences where the value is 0, where that is another one, and where it is NaN.
+    zero_text, one_text, unknown_text : str
+        The sentences where the value is 0 or rounds to 1, where those are others, and where it
+        is NaN.
     """
 
     name: str
@@ -193,6 +195,7 @@ class Aggregation(Struct, frozen=True, kw_only=True):
     reason_code: str
     text: str = ""
     zero_text: str = ""
+    one_text: str = ""
     unknown_text: str = ""
 
     @property
@@ -373,7 +376,7 @@ class _Codes(dict[Value, float]):
 
 
 _WORDING = frozenset(
-    {"is_common", "label", "meaning", "reason_code", "text", "unit", "unknown_text", "zero_text"}
+    "is_common label meaning one_text reason_code text unit unknown_text zero_text".split()
 )
 
 

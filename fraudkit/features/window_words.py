@@ -52,6 +52,7 @@ class _Saying(NamedTuple):
     text: str
     unknown_text: str
     zero_text: str = ""
+    one_text: str = ""
 
 
 _EVER: Final = ", as far back as is kept"
@@ -64,78 +65,84 @@ _APART: Final = "{label} or {other} did not come with the order"
 _SAYINGS: Final[dict[OperationName, _Saying]] = {
     "count": _Saying(
         "{names}", "events", "VELOCITY",
-        "{many} with {label}{before}",
-        "{many} with {label} {when}: {{value:.0f}}", _ABSENT,
+        "{many} {at}{before}",
+        "{{value:.0f}} {many} {at} {when}", _ABSENT,
+        "no {many} {at} {when}", "1 {one} {at} {when}",
     ),
     "sum": _Saying(
         "{prefix}amount", "minor units", "VELOCITY",
-        "amount of {many} with {label}{before}",
-        "amount of {many} with {label} {when}: {{value:,.0f}} minor units", _ABSENT,
+        "amount of {many} {at}{before}",
+        "amount of {many} {at} {when}: {{value:,.0f}} minor units", _ABSENT,
     ),
     "mean": _Saying(
         "{prefix}mean_amount", "minor units", "UNUSUAL_AMOUNT",
-        "mean amount of {many} with {label}{before}",
-        "mean amount of {many} with {label} {when}: {{value:,.0f}} minor units", _NO_AMOUNT,
+        "mean amount of {many} {at}{before}",
+        "mean amount of {many} {at} {when}: {{value:,.0f}} minor units", _NO_AMOUNT,
     ),
     "min": _Saying(
         "{prefix}min_amount", "minor units", "UNUSUAL_AMOUNT",
-        "smallest amount of {many} with {label}{before}",
-        "smallest amount of {many} with {label} {when}: {{value:,.0f}} minor units", _NO_AMOUNT,
+        "smallest amount of {many} {at}{before}",
+        "smallest amount of {many} {at} {when}: {{value:,.0f}} minor units", _NO_AMOUNT,
     ),
     "max": _Saying(
         "{prefix}max_amount", "minor units", "UNUSUAL_AMOUNT",
-        "largest amount of {many} with {label}{before}",
-        "largest amount of {many} with {label} {when}: {{value:,.0f}} minor units", _NO_AMOUNT,
+        "largest amount of {many} {at}{before}",
+        "largest amount of {many} {at} {when}: {{value:,.0f}} minor units", _NO_AMOUNT,
     ),
     "std": _Saying(
         "{prefix}std_amount", "minor units", "UNUSUAL_AMOUNT",
-        "standard deviation of the amounts of {many} with {label}{before}",
-        "spread of the amounts of {many} with {label} {when}: {{value:,.0f}} minor units",
+        "standard deviation of the amounts of {many} {at}{before}",
+        "spread of the amounts of {many} {at} {when}: {{value:,.0f}} minor units",
         _NO_AMOUNT,
     ),
     "distinct": _Saying(
         "{prefix}{others_name}", "{others}", "LINKS",
-        "different {others}{among} with {label}{before}",
-        "different {others}{among} with {label} {when}: {{value:.0f}}", _ABSENT,
+        "different {others}{among} {at}{before}",
+        "{{value:.0f}} {others}{among} {at} {when}", _ABSENT,
+        "no {others}{among} {at} {when}", "1 {other_one}{among} {at} {when}",
     ),
     "seconds_since_last": _Saying(
         "{prefix}gap", "seconds", "VELOCITY",
-        "time since the last {one} with {label}{before}",
-        "the last {one} with {label} was {{duration}} ago", _UNSEEN,
+        "time since the last {one} {at}{before}",
+        "the last {one} {at} was {{duration}} ago", _UNSEEN,
     ),
     "seconds_since_first": _Saying(
         "{prefix}first_seen", "seconds", "HISTORY",
-        "time since the first {one} with {label}{before}",
-        "the first {one} with {label} was {{duration}} ago", _UNSEEN,
+        "time since the first {one} {at}{before}",
+        "the first {one} {at} was {{duration}} ago", _UNSEEN,
     ),
     "share": _Saying(
         "{prefix}share", "share", "VELOCITY",
-        "share of {many} among the attempts with {label}{before}",
-        "share of {many} among the attempts with {label} {when}: {{value:.0%}}",
+        "share of {many} among the attempts {at}{before}",
+        "share of {many} among the attempts {at} {when}: {{value:.0%}}",
         "{label} did not come with the order, or had no attempt {when}",
     ),
     "amount_over_mean": _Saying(
         "amount_over_{prefix}mean", "ratio", "UNUSUAL_AMOUNT",
-        "the order's amount over the mean amount of {many} with {label}{before}",
-        "the amount is {{value:.1f}} times the mean amount of {many} with {label} {when}",
+        "the order's amount over the mean amount of {many} {at}{before}",
+        "the amount is {{value:.1f}} times the mean amount of {many} {at} {when}",
         _NO_RATIO,
     ),
     "amount_over_max": _Saying(
         "amount_over_{prefix}max", "ratio", "UNUSUAL_AMOUNT",
-        "the order's amount over the largest amount of {many} with {label}{before}",
-        "the amount is {{value:.1f}} times the largest amount of {many} with {label} {when}",
+        "the order's amount over the largest amount of {many} {at}{before}",
+        "the amount is {{value:.1f}} times the largest amount of {many} {at} {when}",
         _NO_RATIO,
     ),
     "count_same_amount": _Saying(
         "{prefix}same_amount", "events", "SAME_AMOUNT",
-        "{many} of the very same amount with {label}{before}",
-        "{many} of the very same amount with {label} {when}: {{value:.0f}}",
+        "{many} of the very same amount {at}{before}",
+        "{{value:.0f}} {many} of the very same amount {at} {when}",
         "{label} did not come with the order, or its amount is not known",
+        "no {many} of the very same amount {at} {when}",
+        "1 {one} of the very same amount {at} {when}",
     ),
     "count_same": _Saying(
         "{prefix}same_{other_name}", "events", "{other_code}_PAIR",
         "{many} with both {label} and {other}{before}",
-        "{many} with both {label} and {other} {when}: {{value:.0f}}", _APART,
+        "{{value:.0f}} {many} with both {label} and {other} {when}", _APART,
+        "no {many} with both {label} and {other} {when}",
+        "1 {one} with both {label} and {other} {when}",
     ),
     "is_new": _Saying(
         "{prefix}new_{other_name}", "0 or 1", "{other_code}_PAIR",
@@ -164,6 +171,9 @@ _PLURALS: Final = {
     "shipping_address": ("shipping_addresses", "delivery addresses"),
 }
 """Entities and fields whose plural is not their name and an s: in names, in sentences."""
+
+_PREPOSITIONS: Final = {"account": "on", "device": "on", "ip": "from", "ip_network": "from"}
+"""How an order stands to an entity; with any other it is "with"."""
 
 _SPANS: Final = (
     (86_400_000, "d", "day"),
@@ -201,7 +211,9 @@ def worded_window(
     >>> window.name, window.reason_code
     ('card_hard_declines_1h', 'CARD_HARD_DECLINES')
     >>> window.text.format(value=3.0)
-    'hard declines with this card in the last hour: 3'
+    '3 hard declines with this card in the last hour'
+    >>> window.one_text
+    '1 hard decline with this card in the last hour'
     """
     said, earlier = _SAYINGS[operation], _EARLIER[where]
     name, words = _span(window_ms)
@@ -223,6 +235,7 @@ def worded_window(
         reason_code=f"{entity.name.upper()}_{code}",
         text=said.text.format(**values),
         zero_text=said.zero_text.format(**values),
+        one_text=said.one_text.format(**values),
         unknown_text=said.unknown_text.format(**values),
     )
 
@@ -230,10 +243,12 @@ def worded_window(
 def _values(entity: Entity, of: Entity | None, earlier: _Earlier) -> dict[str, str]:
     """Return what the tables of this module leave open, without the window's width."""
     values = earlier._asdict() | {"label": entity.label}
+    values["at"] = f"{_PREPOSITIONS.get(entity.name, 'with')} {entity.label}"
     values["among"] = f" in {earlier.many}" if earlier.code else ""
     if of is not None:
         others = (f"{of.name}s", f"{of.name.replace('_', ' ')}s")
         values["other"] = of.label
+        values["other_one"] = of.label.removeprefix("this ") or of.name.replace("_", " ")
         values["other_name"], values["other_code"] = of.name, of.name.upper()
         values["others_name"], values["others"] = _PLURALS.get(of.name, others)
     return values

@@ -107,6 +107,8 @@ class Bundle(Struct, frozen=True, kw_only=True):
     ----------
     version : str
         First 16 hexadecimal digits of the manifest's SHA-256: the content's own name.
+    reference : ndarray of float64, shape (n_features,)
+        A typical approved order: what the scorer's Shapley values are held against.
     policy_text : str
         ``policy.toml`` as it stands; `fraudkit.decisions.policy` reads it.
     training : dict
@@ -117,6 +119,7 @@ class Bundle(Struct, frozen=True, kw_only=True):
     manifest: Manifest
     features: FeatureSet
     scorer: TreeScorer
+    reference: NDArray[np.float64]
     calibration: Calibration
     rates: RateTable
     policy_text: str
@@ -250,6 +253,7 @@ def _assemble(
         trees, names = parse_model_text(contents["model.txt"].decode())
     if names != features.names:
         raise BundleError("model.txt must have the columns of features.json, in the same order")
+    reference = _reference(contents, len(names))
     with _parsing("calibration.json"):
         calibration = msgspec.json.decode(contents["calibration.json"], type=Calibration)
     with _parsing("rates.json"):
@@ -262,7 +266,8 @@ def _assemble(
         version=version,
         manifest=manifest,
         features=features,
-        scorer=TreeScorer(trees, _reference(contents, len(names))),
+        scorer=TreeScorer(trees, reference),
+        reference=reference,
         calibration=calibration,
         rates=rates,
         policy_text=policy_text,

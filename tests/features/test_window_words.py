@@ -14,7 +14,8 @@ from fraudkit.features.window_words import worded_window
 
 HOUR_MS: Final = 3_600_000
 DAY_MS: Final = 24 * HOUR_MS
-CARD, ACCOUNT, EMAIL = ENTITIES[:3]
+CARD, ACCOUNT, EMAIL, DEVICE, IP = ENTITIES[:5]
+IP_COUNTRY = COUNTED_FIELDS[1]
 SELLER = Entity(name="seller", inputs=("entities.seller",), label="this seller")
 
 
@@ -30,6 +31,7 @@ def every_window() -> list[Aggregation]:
 
 
 EVERY: Final = every_window()
+COUNTS: Final = {"count", "distinct", "count_same", "count_same_amount"}
 
 
 def test_no_two_windows_have_the_same_name_meaning_or_sentence() -> None:
@@ -44,8 +46,10 @@ def test_every_sentence_is_whole() -> None:
         spoken = window.text.format(value=0.0, duration="3 days")
         said = [spoken, window.meaning, window.unknown_text, window.unit]
         assert all(said), window.name
-        assert bool(window.zero_text) == (window.operation == "is_new")
-        said.append(window.zero_text)
+        is_counted = window.operation in COUNTS
+        assert bool(window.zero_text) == (is_counted or window.operation == "is_new")
+        assert bool(window.one_text) == is_counted
+        said += [window.zero_text, window.one_text]
         assert not set("{}") & set("".join(said)), window.name
         assert not any("  " in text or text.endswith((" ", ".")) for text in said), window.name
         assert window.meaning[0].isupper(), window.name
@@ -56,11 +60,11 @@ def test_every_sentence_is_whole() -> None:
 SAID: Final[dict[str, tuple[Aggregation, float, str]]] = {
     "count": (
         worded_window(CARD, "count", HOUR_MS, where="declined_soft"), 1.0,
-        "soft declines with this card in the last hour: 1",
+        "1 soft decline with this card in the last hour",
     ),
     "count so far": (
         worded_window(EMAIL, "count", None, where="fraud"), 2.0,
-        "known frauds with this e-mail address so far: 2",
+        "2 known frauds with this e-mail address so far",
     ),
     "sum": (
         worded_window(CARD, "sum", 7 * DAY_MS), 1234567.0,
@@ -68,11 +72,23 @@ SAID: Final[dict[str, tuple[Aggregation, float, str]]] = {
     ),
     "distinct": (
         worded_window(SELLER, "distinct", DAY_MS, of=EMAIL), 3.0,
-        "different e-mail addresses with this seller in the last day: 3",
+        "3 e-mail addresses with this seller in the last day",
+    ),
+    "distinct of a device": (
+        worded_window(DEVICE, "distinct", HOUR_MS, of=CARD), 4.0,
+        "4 cards on this device in the last hour",
+    ),
+    "one distinct of an IP address": (
+        worded_window(IP, "distinct", HOUR_MS, of=EMAIL), 1.0,
+        "1 e-mail address from this IP address in the last hour",
+    ),
+    "none": (
+        worded_window(ACCOUNT, "distinct", 7 * DAY_MS, of=IP_COUNTRY), 0.0,
+        "no IP countries on this account in the last 7 days",
     ),
     "distinct of the shop's own": (
         worded_window(CARD, "distinct", DAY_MS, where="fraud", of=SELLER), 3.0,
-        "different sellers in known frauds with this card in the last day: 3",
+        "3 sellers in known frauds with this card in the last day",
     ),
     "share": (
         worded_window(SELLER, "share", 30 * DAY_MS, where="fraud"), 0.25,
@@ -80,11 +96,11 @@ SAID: Final[dict[str, tuple[Aggregation, float, str]]] = {
     ),
     "amount over mean": (
         worded_window(ACCOUNT, "amount_over_mean", 90 * DAY_MS), 3.25,
-        "the amount is 3.2 times the mean amount of attempts with this account in the last 90 days",
+        "the amount is 3.2 times the mean amount of attempts on this account in the last 90 days",
     ),
     "same amount": (
         worded_window(CARD, "count_same_amount", 90_000), 4.0,
-        "attempts of the very same amount with this card in the last 90 seconds: 4",
+        "4 attempts of the very same amount with this card in the last 90 seconds",
     ),
     "gap": (
         worded_window(CARD, "seconds_since_last", DAY_MS, where="declined_hard"), 90.0,
@@ -99,7 +115,8 @@ SAID: Final[dict[str, tuple[Aggregation, float, str]]] = {
 
 @pytest.mark.parametrize(("window", "value", "sentence"), SAID.values(), ids=SAID)
 def test_a_window_is_said(window: Aggregation, value: float, sentence: str) -> None:
-    assert window.text.format(value=value, duration="3 days") == sentence
+    text = {0.0: window.zero_text, 1.0: window.one_text}.get(value) or window.text
+    assert text.format(value=value, duration="3 days") == sentence
 
 
 def test_what_is_not_new_is_said_to_be_known() -> None:

@@ -114,7 +114,9 @@ def test_every_row_has_its_words(feature: Any) -> None:
     assert feature.reason_code.replace("_", "").isupper()
     assert feature.text.format(value=1.0)
     is_truth = (feature.unit, feature.low, feature.high) == ("0 or 1", 0.0, 1.0)
-    assert bool(feature.zero_text) == is_truth == ("{" not in feature.text)
+    assert is_truth == ("{" not in feature.text)
+    assert is_truth <= bool(feature.zero_text) <= (is_truth or bool(feature.one_text))
+    assert not (is_truth and feature.one_text)
     assert feature.meaning.startswith("Whether ") == is_truth
 
 

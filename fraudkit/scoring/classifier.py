@@ -2,11 +2,7 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping, Sequence
-from math import log
-from pathlib import Path
-from tempfile import TemporaryDirectory
 from typing import Any, Final, Self
 
 import numpy as np
@@ -17,20 +13,12 @@ from sklearn.utils.multiclass import check_classification_targets, type_of_targe
 from sklearn.utils.validation import check_is_fitted, validate_data
 
 from fraudkit.errors import ParameterError, TableError, TrainingError
-from fraudkit.scoring.bin_edges import forced_bins
+from fraudkit.scoring.boosting import Columns, ModelSettings, boost
 from fraudkit.scoring.categories import column_places, encoded_rows, learnt_levels
 from fraudkit.scoring.classifier_parameters import check_parameters
 from fraudkit.scoring.kernel import TreeScorer
 from fraudkit.scoring.model_text import parse_model_text
 from fraudkit.scoring.table_columns import column_names, is_frame
-
-try:
-    import lightgbm
-except OSError as error:  # the package is there, its OpenMP runtime is not
-    raise TrainingError(
-        "LightGBM needs the OpenMP runtime libgomp.so.1: install it (Debian: apt-get install "
-        "libgomp1), or run through make"
-    ) from error
 
 __all__ = ["FraudClassifier"]
 
@@ -45,17 +33,18 @@ class FraudClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
 
     Parameters
     ----------
+    boosting : {"gbdt", "dart"}
     n_trees : int
         How many trees; there is no early stopping inside.
     learning_rate, num_leaves, min_data_in_leaf, feature_fraction, bagging_fraction, lambda_l2, \
 cat_smooth
-        LightGBM's own.
+        See `fraudkit.scoring.boosting.ModelSettings`.
     max_bin : int
         Many, because frauds gather at sharp amounts that few bins would blur. A feature with
         more values than that has bin edges where frauds begin or end, `sharp_edges`.
     negative_share : float
         Share of the honest orders to learn from, in (0, 1]; every fraud is kept. Scores are
-        corrected for it, so that they are of all orders.
+        corrected for it, so that they are of all orders; `fraudkit.scoring.boosting.boost`.
     monotone_constraints : mapping, optional
         Column (name or place) → 1 if a higher value may never lower the score, -1 if it may
         never raise it, 0. `fraudkit.features.spec.FeatureSet.monotone_constraints` has those
@@ -86,17 +75,6 @@ cat_smooth
     feature_importances_ : ndarray of float64, shape (n_features,)
         What the splits of each feature gained in all, in LightGBM's objective.
 
-    Notes
-    -----
-    With a share ``b`` of the honest orders, drawn evenly, the odds of fraud among those learnt
-    from are ``1 / b`` times those among all. So ``log(b)`` is added to the log-odds, in the
-    leaves of the first tree. ``b`` is the share that was kept in fact.
-
-    References
-    ----------
-    Dal Pozzolo et al., "Calibrating probability with undersampling for unbalanced
-    classification", IEEE SSCI 2015, equation 4: ``p = b p_s / (b p_s - p_s + 1)``.
-
     Examples
     --------
     >>> import polars as pl
@@ -110,6 +88,7 @@ cat_smooth
     def __init__(  # noqa: PLR0913 - an estimator's parameters, by name
         self,
         *,
+        boosting: str = "gbdt",
         n_trees: int = 300,
         learning_rate: float = 0.05,
         num_leaves: int = 31,
@@ -127,6 +106,7 @@ cat_smooth
         random_state: int = 0,
         n_threads: int = 1,
     ) -> None:
+        self.boosting = boosting
         self.n_trees = n_trees
         self.learning_rate = learning_rate
         self.num_leaves = num_leaves
@@ -183,12 +163,19 @@ cat_smooth
             table, places, levels_max=self.levels_max, level_orders_min=self.level_orders_min
         )
         rows, is_fraud = encoded_rows(table, self.levels_), labels == self.classes_[1]
-        kept, share = self._kept(is_fraud, used)
-        booster = self._booster(names, rows[kept], is_fraud[kept], weights[kept])
-        _add_to_scores(booster, log(share))
-        self.feature_importances_ = booster.feature_importance("gain")
-        text = booster.model_to_string()
-        self.model_text_ = text.partition("\nparameters:")[0].rstrip("\n") + "\n"
+        is_number = [levels is None for levels in self.levels_]
+        columns = Columns(
+            _text_names(names), np.flatnonzero(~np.array(is_number)).tolist(), self._signs(names)
+        )
+        learnt = boost(
+            rows[used],
+            is_fraud[used],
+            columns,
+            self._settings(),
+            weights=weights[used],
+            n_threads=self.n_threads,
+        )
+        self.feature_importances_, self.model_text_ = learnt.gain, learnt.text
         self._scorer = _scorer(self.model_text_)
         return self
 
@@ -228,56 +215,10 @@ cat_smooth
             X = np.asarray(X, object)
         return validate_data(self, X, dtype=None, ensure_all_finite=False, reset=reset)
 
-    def _kept(
-        self, is_fraud: NDArray[np.bool_], used: NDArray[np.int64]
-    ) -> tuple[NDArray[np.int64], float]:
-        """Return the rows to learn from, and the share of honest orders among them that is kept."""
-        honest = used[~is_fraud[used]]
-        n_kept = max(round(self.negative_share * len(honest)), 1)
-        if n_kept == len(honest):
-            return used, 1.0
-        rng = np.random.default_rng(self.random_state)
-        drawn = rng.choice(honest, n_kept, replace=False, shuffle=False)
-        return np.sort(np.concatenate([used[is_fraud[used]], drawn])), n_kept / len(honest)
-
-    def _booster(
-        self,
-        names: list[str],
-        rows: NDArray[np.float64],
-        is_fraud: NDArray[np.bool_],
-        weights: NDArray[np.float64],
-    ) -> lightgbm.Booster:
-        is_number = [levels is None for levels in self.levels_]
-        parameters = self._lightgbm_parameters(names)
-        with TemporaryDirectory() as folder:
-            edges = Path(folder) / "edges.json"
-            numbers = np.flatnonzero(is_number).tolist()
-            edges.write_text(json.dumps(forced_bins(rows, is_fraud, numbers, self.max_bin)))
-            data = lightgbm.Dataset(
-                rows,
-                is_fraud.astype(np.float64),
-                weight=None if np.all(weights == 1.0) else weights,
-                feature_name=_text_names(names),
-                categorical_feature=np.flatnonzero(~np.array(is_number)).tolist(),
-                params=parameters | {"forcedbins_filename": str(edges)},
-            ).construct()
-        return lightgbm.train(parameters, data, self.n_trees)
-
-    def _lightgbm_parameters(self, names: list[str]) -> dict[str, Any]:
+    def _settings(self) -> ModelSettings:
         given = self.get_params()
-        ours = ("learning_rate", "num_leaves", "min_data_in_leaf", "max_bin", "feature_fraction",
-                "bagging_fraction", "lambda_l2", "cat_smooth")  # fmt: skip
-        return {
-            **{name: given[name] for name in ours},
-            "objective": "binary",
-            "bagging_freq": 1,
-            "monotone_constraints": self._signs(names),
-            "seed": self.random_state,
-            "num_threads": self.n_threads,
-            "deterministic": True,
-            "force_row_wise": True,
-            "verbosity": -1,
-        }
+        ours = {name: given[name] for name in ModelSettings.__struct_fields__ if name in given}
+        return ModelSettings(**ours, uses_directions=True, seed=self.random_state)
 
     def _signs(self, names: list[str]) -> list[int]:
         """Return the constraint of each column."""
@@ -339,15 +280,6 @@ def _text_names(names: list[str]) -> list[str]:
     if all(name and set(name) <= _PLAIN_NAME for name in names) and len(set(names)) == len(names):
         return names
     return [f"column_{place}" for place in range(len(names))]
-
-
-def _add_to_scores(booster: lightgbm.Booster, log_odds: float) -> None:
-    """Add to every score, in the leaves of the first tree."""
-    if not log_odds:
-        return
-    first = booster.dump_model(num_iteration=1)["tree_info"][0]
-    for leaf in range(first["num_leaves"]):
-        booster.set_leaf_output(0, leaf, booster.get_leaf_output(0, leaf) + log_odds)
 
 
 def _scorer(model_text: str) -> TreeScorer:

@@ -34,6 +34,10 @@ def check_parameters(parameters: Mapping[str, Any]) -> None:
     ParameterError
         Naming the parameter, what must hold and what came.
     """
+    if parameters["boosting"] not in ("gbdt", "dart"):
+        raise ParameterError(
+            f"boosting of FraudClassifier must be 'gbdt' or 'dart', got {parameters['boosting']!r}"
+        )
     for name, (low, high) in _WHOLE.items():
         value = parameters[name]
         is_whole = isinstance(value, Integral) and not isinstance(value, bool)

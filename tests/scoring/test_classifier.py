@@ -18,6 +18,7 @@ from sklearn.model_selection import GridSearchCV
 from sklearn.utils.estimator_checks import parametrize_with_checks
 
 from fraudkit.errors import FraudkitError, ParameterError, TableError, TrainingError
+from fraudkit.scoring.boosting import Columns, honest_sample, lightgbm_parameters
 from fraudkit.scoring.classifier import FraudClassifier
 from fraudkit.scoring.kernel import TreeScorer
 from fraudkit.scoring.model_text import parse_model_text
@@ -135,7 +136,8 @@ def test_a_model_of_fewer_honest_orders_is_corrected_for_all_of_them(
 ) -> None:
     frame, is_fraud = orders(seed)
     model = FraudClassifier(**QUICK, level_orders_min=1, negative_share=share, random_state=seed)
-    kept, kept_share = model.fit(frame, is_fraud)._kept(is_fraud, np.arange(600))
+    model.fit(frame, is_fraud)
+    kept, kept_share = honest_sample(is_fraud, share, seed)
     assert set(np.flatnonzero(is_fraud)) <= set(kept)
     n_honest = int((~is_fraud).sum())
     assert kept_share == (~is_fraud[kept]).sum() / n_honest
@@ -143,9 +145,12 @@ def test_a_model_of_fewer_honest_orders_is_corrected_for_all_of_them(
     codes = {level: float(code) for code, level in enumerate(model.levels_[0])}
     rows = frame.with_columns(pl.col("brand").replace_strict(codes, default=None)).cast(pl.Float64)
     uncorrected = lightgbm.train(
-        model._lightgbm_parameters(frame.columns),
+        lightgbm_parameters(model._settings(), Columns(frame.columns, [0], [0] * frame.width), 1),
         lightgbm.Dataset(
-            rows.to_numpy()[kept], is_fraud[kept], categorical_feature=[0], params={"max_bin": 1023}
+            rows.to_numpy()[kept],
+            is_fraud[kept],
+            categorical_feature=[0],
+            params={"max_bin": 1023, "feature_pre_filter": False},
         ),
         QUICK["n_trees"],
     ).predict(rows.to_numpy(), raw_score=True)

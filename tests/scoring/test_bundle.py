@@ -18,19 +18,10 @@ from fraudkit.scoring.bundle import (
 )
 from fraudkit.scoring.calibration import Calibration
 from fraudkit.scoring.fit import ModelSettings, fit_model, reference_row
+from fraudkit.scoring.manifest import FILES
 
 FEATURES = default_features(levels={"card_brand": ["amex", "visa"]}).keep(
     ["amount", "local_hour", "card_brand", "card_attempts_1h"]
-)
-FILES = (
-    "calibration.json",
-    "card.md",
-    "features.json",
-    "model.txt",
-    "policy.toml",
-    "rates.json",
-    "reference.json",
-    "training.json",
 )
 
 
@@ -57,6 +48,7 @@ def made_content() -> BundleContent:
         training={"orders": 300, "frauds": int(is_fraud.sum()), "nested": {"b": 1, "a": [0.5]}},
         card="# Model card\n\nA demo, für Tests.\n",
         libraries={"lightgbm": "4.6.0", "fraudkit": "0.1.0"},
+        search=[{"num_leaves": 5, "log_loss": 0.25}, {"num_leaves": 9, "log_loss": 0.5}],
     )
 
 
@@ -75,23 +67,31 @@ def bytes_of(folder: Path) -> dict[str, bytes]:
     return {path.name: path.read_bytes() for path in folder.iterdir()}
 
 
+def encoded(plain: dict[str, Any]) -> bytes:
+    """Return a manifest in the layout that fraudkit writes, whatever it says."""
+    return msgspec.json.format(msgspec.json.encode(plain), indent=1) + b"\n"
+
+
 def rewrite(folder: Path, name: str, content: bytes, **manifest: Any) -> None:
     """Change a file and the manifest with it, as somebody would who edits a bundle by hand."""
     (folder / name).write_bytes(content)
     plain = msgspec.json.decode((folder / "manifest.json").read_bytes())
     plain["files"][name] = hashlib.sha256(content).hexdigest()
-    (folder / "manifest.json").write_bytes(msgspec.json.encode({**plain, **manifest}))
+    (folder / "manifest.json").write_bytes(encoded({**plain, **manifest}))
 
 
 def test_what_was_written_is_read_back(folder: Path) -> None:
     bundle = load_bundle(folder)
     assert bundle.features.names == FEATURES.names
-    assert bundle.features.digest == bundle.manifest.features == FEATURES.digest
+    assert bundle.features.digest == FEATURES.digest
     assert bundle.calibration == CONTENT.calibration
     assert bundle.rates.file == CONTENT.rates.file
     assert bundle.policy_text == CONTENT.policy_text
     assert bundle.training == CONTENT.training
-    assert bundle.manifest.libraries == CONTENT.libraries
+    assert bundle.libraries == CONTENT.libraries
+    assert bundle.search == tuple(CONTENT.search)
+    assert bundle.card == CONTENT.card
+    assert bundle.signed_by is None
     assert bundle.scorer.reference_score == bundle.scorer.score(CONTENT.reference)
     assert np.isnan(CONTENT.reference[FEATURES.names.index("local_hour")])
 
@@ -107,7 +107,7 @@ def test_a_bundle_read_back_and_written_again_has_the_same_bytes(
         calibration=bundle.calibration,
         rates=bundle.rates,
         training=dict(reversed(bundle.training.items())),
-        libraries=dict(reversed(bundle.manifest.libraries.items())),
+        libraries=dict(reversed(bundle.libraries.items())),
     )
     assert write_bundle(tmp_path / "second", again) == bundle.version
     assert bytes_of(tmp_path / "second") == bytes_of(folder)
@@ -197,7 +197,7 @@ def test_a_file_too_many_is_refused_by_name(folder: Path, name: str) -> None:
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        ({"format": 2}, "format must be 1, got 2"),
+        ({"format": 1}, "format must be 2, got 1"),
         ({"features": "0" * 64}, r"features\.json must have the digest"),
         ({"files": {}}, r"must list the files of a bundle; see \['calibration\.json'"),
         ({"unknown": 1}, r"manifest\.json does not hold together"),

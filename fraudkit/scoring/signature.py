@@ -43,7 +43,7 @@ class Signature(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     key : str
         See `key_id`.
     signature : str
-        Ed25519 (RFC 8032) over ``"fraudkit bundle manifest 1\\n"`` and the manifest's bytes,
+        Ed25519 (RFC 8032) over a line ``fraudkit bundle manifest 1`` and the manifest's bytes,
         in base64.
     """
 

@@ -157,11 +157,11 @@ def _manifest(folder: Path, encoded: bytes) -> Manifest:
     try:
         found = msgspec.json.decode(encoded, type=_Format).format
         if found != FORMAT:
-            raise BundleError(f"{folder}: format must be {FORMAT}, got {found}; train again")
+            raise BundleError(f"{path}: format must be {FORMAT}, got {found}; train again")
         manifest = msgspec.json.decode(encoded, type=Manifest)
         if set(manifest.files) != set(FILES):
             odd = sorted(set(manifest.files) ^ set(FILES))[:10]
-            raise BundleError(f"{folder}: the manifest must list the files of a bundle; see {odd}")
+            raise BundleError(f"{path} must list the files of a bundle; see {odd}")
         canonical = encoded_json(manifest)
     except (msgspec.MsgspecError, ValueError, RecursionError) as error:
         raise BundleError(f"{path} does not hold together: {error!r}") from error

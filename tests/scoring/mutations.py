@@ -59,7 +59,7 @@ def content() -> BundleContent:
     )
     features = default_features(
         levels={"card_brand": ["amex", "visa"]}, own_features=[per_line]
-    ).keep(["amount", "local_hour", "card_brand", "per_line", "card_attempts_1h", "card_gap"])
+    ).keep(["amount", "local_hour", "card_brand", "per_line", "card_attempts_1h", "card_gap_30d"])
     rng = np.random.default_rng(5)
     rows = np.column_stack(
         [

@@ -32,8 +32,8 @@ __all__ = [
 _VALUE_CHARACTERS_MAX = 60
 _TIME_MS_MAX = 60_000_000_000_000
 
-Models = Annotated[Path, typer.Option("--models", help="The folder of the registry.")]
-Keys = Annotated[
+_Models = Annotated[Path, typer.Option("--models", help="The folder of the registry.")]
+_Keys = Annotated[
     Path | None,
     typer.Option(
         "--trusted-keys",
@@ -41,17 +41,17 @@ Keys = Annotated[
         help="A public key, or a folder of them: take only what one of them signed.",
     ),
 ]
-BundleName = Annotated[
+_BundleName = Annotated[
     str, typer.Argument(help="A name in the registry, `current`, or a path with a slash in it.")
 ]
-Name = Annotated[str, typer.Argument(help="A name in the registry.")]
-By = Annotated[str, typer.Option("--by", envvar="USER", help="Who wants it, for the history.")]
-Why = Annotated[str, typer.Option("--why", help="The reason, for the history.")]
+_Name = Annotated[str, typer.Argument(help="A name in the registry.")]
+_By = Annotated[str, typer.Option("--by", envvar="USER", help="Who wants it, for the history.")]
+_Why = Annotated[str, typer.Option("--why", help="The reason, for the history.")]
 
 _DEFAULT = Path("models")
 
 
-def list_bundles(models: Models = _DEFAULT, keys: Keys = None, as_json: AsJson = False) -> None:  # noqa: FBT002 - a command-line flag
+def list_bundles(models: _Models = _DEFAULT, keys: _Keys = None, as_json: AsJson = False) -> None:  # noqa: FBT002 - a command-line flag
     """List the bundles, also those that must not be used; the one in force is marked."""
     entries = _registry(models, keys).entries()
     if as_json:
@@ -77,9 +77,9 @@ def list_bundles(models: Models = _DEFAULT, keys: Keys = None, as_json: AsJson =
 
 
 def show(
-    bundle: BundleName = "current",
-    models: Models = _DEFAULT,
-    keys: Keys = None,
+    bundle: _BundleName = "current",
+    models: _Models = _DEFAULT,
+    keys: _Keys = None,
     as_json: AsJson = False,  # noqa: FBT002 - a command-line flag
 ) -> None:
     """Show a bundle: its model card and its key figures."""
@@ -109,9 +109,9 @@ def show(
 
 
 def verify(
-    bundle: BundleName = "current",
-    models: Models = _DEFAULT,
-    keys: Keys = None,
+    bundle: _BundleName = "current",
+    models: _Models = _DEFAULT,
+    keys: _Keys = None,
     as_json: AsJson = False,  # noqa: FBT002 - a command-line flag
 ) -> None:
     """Verify a bundle: digests, signature, contents, and that it decides an order."""
@@ -125,8 +125,8 @@ def verify(
 
 def add(
     source: Annotated[Path, typer.Argument(help="The folder of a bundle, as train writes it.")],
-    models: Models = _DEFAULT,
-    keys: Keys = None,
+    models: _Models = _DEFAULT,
+    keys: _Keys = None,
     as_json: AsJson = False,  # noqa: FBT002 - a command-line flag
 ) -> None:
     """Verify a bundle and take it into the registry under its version."""
@@ -138,11 +138,11 @@ def add(
 
 
 def promote(
-    bundle: Name,
-    by: By,
-    why: Why = "",
-    models: Models = _DEFAULT,
-    keys: Keys = None,
+    bundle: _Name,
+    by: _By,
+    why: _Why = "",
+    models: _Models = _DEFAULT,
+    keys: _Keys = None,
     as_json: AsJson = False,  # noqa: FBT002 - a command-line flag
 ) -> None:
     """Verify a bundle of the registry and put it in force; services take it when they start."""
@@ -151,10 +151,10 @@ def promote(
 
 
 def rollback(
-    by: By,
-    why: Why = "",
-    models: Models = _DEFAULT,
-    keys: Keys = None,
+    by: _By,
+    why: _Why = "",
+    models: _Models = _DEFAULT,
+    keys: _Keys = None,
     as_json: AsJson = False,  # noqa: FBT002 - a command-line flag
 ) -> None:
     """Put back what was in force before the newest promotion; again goes further back."""
@@ -162,7 +162,7 @@ def rollback(
     _print_change(change, change.to_bundle, as_json=as_json)
 
 
-def history(models: Models = _DEFAULT, as_json: AsJson = False) -> None:  # noqa: FBT002 - a flag
+def history(models: _Models = _DEFAULT, as_json: AsJson = False) -> None:  # noqa: FBT002 - a flag
     """Show what was in force, since when, by whom and why."""
     changes = _registry(models, None).history()
     if as_json:
@@ -184,10 +184,10 @@ def history(models: Models = _DEFAULT, as_json: AsJson = False) -> None:  # noqa
 
 
 def diff(
-    first: BundleName,
-    second: BundleName,
-    models: Models = _DEFAULT,
-    keys: Keys = None,
+    first: _BundleName,
+    second: _BundleName,
+    models: _Models = _DEFAULT,
+    keys: _Keys = None,
     as_json: AsJson = False,  # noqa: FBT002 - a command-line flag
 ) -> None:
     """Show what differs: features, settings, policy, calibration, metrics, training window."""
@@ -216,9 +216,9 @@ def diff(
 
 
 def sign(
-    bundle: BundleName,
+    bundle: _BundleName,
     key: Annotated[Path, typer.Option(help="The private key, as keygen writes it.")],
-    models: Models = _DEFAULT,
+    models: _Models = _DEFAULT,
     as_json: AsJson = False,  # noqa: FBT002 - a command-line flag
 ) -> None:
     """Sign a bundle; a service that has trusted keys takes no other."""

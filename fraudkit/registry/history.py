@@ -16,7 +16,7 @@ from msgspec import Struct
 from fraudkit.errors import BundleError
 from fraudkit.scoring.durable_files import append_line, read_plain
 
-__all__ = ["Change", "InForce", "append_change", "read_history", "stack_of"]
+__all__ = ["Change", "Held", "append_change", "read_history", "stack_of"]
 
 _BYTES_MAX: Final = 256 * 1024 * 1024
 
@@ -49,7 +49,7 @@ class Change(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     why: str
 
 
-class InForce(NamedTuple):
+class Held(NamedTuple):
     """A bundle that is or was in force: its folder's name, and its version then."""
 
     name: str
@@ -75,7 +75,7 @@ def append_change(path: Path, change: Change) -> None:
     append_line(path, msgspec.json.encode(change))
 
 
-def stack_of(history: Iterable[Change]) -> list[InForce]:
+def stack_of(history: Iterable[Change]) -> list[Held]:
     """Return what was in force, as a rollback walks it: the last is in force now.
 
     A promotion puts a bundle on top; a rollback takes the top away, and so does what was found
@@ -93,17 +93,17 @@ def stack_of(history: Iterable[Change]) -> list[InForce]:
     >>> [held.name for held in stack_of([*changes, change("rollback", "c", "b")])]
     ['a', 'b']
     """
-    stack: list[InForce] = []
+    stack: list[Held] = []
     for change in history:
         if change.from_bundle is not None:
-            before = InForce(change.from_bundle, change.from_version)
+            before = Held(change.from_bundle, change.from_version)
             if stack and stack[-1].name == before.name:
                 stack.pop()
             stack.append(before)
         goes_back = len(stack) >= 2 and stack[-2].name == change.to_bundle
         if change.action != "promote" and goes_back:
             del stack[-2:]
-        stack.append(InForce(change.to_bundle, change.to_version))
+        stack.append(Held(change.to_bundle, change.to_version))
     return stack
 
 

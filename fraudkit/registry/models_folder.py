@@ -21,7 +21,7 @@ from fraudkit.errors import BundleError, FraudkitError
 from fraudkit.features.spec import OrderFeature
 from fraudkit.payments.catalog import PaymentCatalog
 from fraudkit.registry.difference import Difference, difference
-from fraudkit.registry.history import Change, InForce, append_change, read_history, stack_of
+from fraudkit.registry.history import Change, Held, append_change, read_history, stack_of
 from fraudkit.scoring.bundle import Bundle, assemble, resolve_bundle
 from fraudkit.scoring.durable_files import locked, replace_file, replace_folder
 from fraudkit.scoring.manifest import MANIFEST, SIGNATURE, CheckedFiles, read_checked
@@ -195,7 +195,7 @@ class Registry:
             folder = self._member(name)
             if before is not None and before.name == folder.name:
                 return None
-            after = InForce(folder.name, self.verify(folder.name).version)
+            after = Held(folder.name, self.verify(folder.name).version)
             return self._put_in_force("promote", before, after, now_ms=now_ms, by=by, why=why)
 
     def rollback(self, *, now_ms: int, by: str, why: str = "") -> Change:
@@ -220,7 +220,7 @@ class Registry:
                     f"in force, it is {version}; promote the one you want by its name"
                 )
             return self._put_in_force(
-                "rollback", before, InForce(after.name, version), now_ms=now_ms, by=by, why=why
+                "rollback", before, Held(after.name, version), now_ms=now_ms, by=by, why=why
             )
 
     def history(self) -> tuple[Change, ...]:
@@ -312,12 +312,12 @@ class Registry:
                 f"{self.folder} must be a folder that can be written: {error}"
             ) from error
 
-    def _noted(self, now_ms: int) -> InForce | None:
+    def _noted(self, now_ms: int) -> Held | None:
         """Return what is in force; note it first if the history does not know of it."""
         name = self.current()
         if name is None:
             return None
-        held = InForce(name, self._version_of(name))
+        held = Held(name, self._version_of(name))
         stack = stack_of(self.history())
         if stack and stack[-1].name != name:
             append_change(
@@ -341,7 +341,7 @@ class Registry:
         return self._entry(name, None).version or None
 
     def _put_in_force(
-        self, action: Any, before: InForce | None, after: InForce, *, now_ms: int, by: str, why: str
+        self, action: Any, before: Held | None, after: Held, *, now_ms: int, by: str, why: str
     ) -> Change:
         change = Change(
             at_ms=now_ms,

@@ -56,9 +56,10 @@ def test_people_see_tables(run: Run, models: Path, files: Table) -> None:
     assert "\x1b[2J" not in run("models", "history", "--models", models).out
     assert "# Model card" in run("models", "show", "--models", models).out
     assert "nothing differs" in run("models", "diff", "first", "current", "--models", models).out
-    assert "is in force already" in run(
-        "models", "promote", "first", "--by", "ann", "--models", models
-    ).out
+    assert (
+        "is in force already"
+        in run("models", "promote", "first", "--by", "ann", "--models", models).out
+    )
 
 
 def test_signed_bundles_are_asked_for(run: Run, models: Path, tmp_path: Path) -> None:

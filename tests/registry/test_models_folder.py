@@ -279,10 +279,7 @@ def test_many_promoting_at_once_leave_a_valid_state(registry: Registry) -> None:
     assert len(seen) > 1
     history = registry.history()
     assert {change.by for change in history} <= {f"process {n}" for n in range(PROMOTERS)}
-    assert all(
-        change.from_bundle == before.to_bundle
-        for before, change in pairwise(history)
-    )
+    assert all(change.from_bundle == before.to_bundle for before, change in pairwise(history))
     assert history[-1].to_bundle == registry.current()
     registry.verify("current")
 

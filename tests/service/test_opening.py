@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import socket
 import stat
 import subprocess
@@ -14,8 +15,10 @@ from typing import Any
 import msgspec
 import pytest
 
-from fraudkit.errors import InputError, JournalLocked, StoreError
+from fraudkit.errors import BundleError, InputError, JournalLocked, StoreError
 from fraudkit.journal.sqlite import SqliteJournal
+from fraudkit.scoring.bundle import resolve_bundle, sign_bundle
+from fraudkit.scoring.signature import make_key_pair
 from service.opening import HASH_KEY_BYTES, opened
 from service.settings import Settings
 

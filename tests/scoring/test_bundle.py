@@ -10,6 +10,7 @@ import pytest
 from fraudkit.domain.money import rate_table
 from fraudkit.errors import BundleError
 from fraudkit.features.catalog import default_features
+from fraudkit.scoring import durable_files
 from fraudkit.scoring.bundle import (
     BundleContent,
     load_bundle,
@@ -124,6 +125,21 @@ def test_the_version_names_the_content(folder: Path, tmp_path: Path) -> None:
 def test_a_bundle_replaces_a_bundle(folder: Path) -> None:
     version = write_bundle(folder, msgspec.structs.replace(CONTENT, card="another card"))
     assert load_bundle(folder).version == version
+
+
+def test_a_bundle_that_cannot_be_written_whole_leaves_the_old_one(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    version = load_bundle(folder).version
+
+    def full(_path: Path, _content: bytes) -> None:
+        raise OSError("no space left on device")
+
+    monkeypatch.setattr(durable_files, "_write", full)
+    with pytest.raises(BundleError, match="must be a folder that can be written: no space left"):
+        write_bundle(folder, msgspec.structs.replace(CONTENT, card="another card"))
+    assert load_bundle(folder).version == version
+    assert [path.name for path in folder.parent.iterdir()] == [folder.name]
 
 
 def test_a_folder_that_is_no_bundle_is_left_alone(tmp_path: Path) -> None:
@@ -246,6 +262,29 @@ def test_a_manifest_cannot_name_a_file_elsewhere(folder: Path) -> None:
         ("reference.json", b"[0, 1]", "reference.json must have 4 values"),
         ("reference.json", b'["0"]', "reference.json does not hold together"),
         ("training.json", b"[]", "training.json does not hold together"),
+        ("training.json", b'{"sources": 1}', "training.json does not hold together"),
+        ("training.json", b'{"sources": {"ip": []}}', "training.json does not hold together"),
+        ("training.json", b'{"a":' + b"[" * 50_000, "training.json does not hold together"),
+        ("search.json", b"{}", "search.json does not hold together"),
+        ("search.json", b"[1]", "search.json does not hold together"),
+        ("libraries.json", b'{"numpy": 2}', "libraries.json does not hold together"),
+        ("card.md", b"\xff", "card.md does not hold together"),
+        ("reference.json", b"[0, 1, 2, 1e999]", "reference.json does not hold together"),
+        (
+            "rates.json",
+            b'{"reference_currency": "EUR", "rates": {"USD": {"2026-01-01": "1e999999999"}}}',
+            "rates.json does not hold together",
+        ),
+        (
+            "calibration.json",
+            b'{"method": "x", "raw_score": [0, 1e-300, 1], "log_odds": [0, 1, 1]}',
+            "the ends 1e-09 wide",
+        ),
+        (
+            "features.json",
+            b'{"features": [' + b"0," * 10_000 + b'0], "entities": []}',
+            "features must be at most 10,000, got 10,001",
+        ),
     ],
 )
 def test_a_file_that_does_not_hold_together_is_refused_although_the_manifest_fits(
@@ -256,6 +295,57 @@ def test_a_file_that_does_not_hold_together_is_refused_although_the_manifest_fit
         load_bundle(folder)
     assert message in str(caught.value)
     assert str(folder) in str(caught.value)
+
+
+@pytest.mark.parametrize("text", ["{value:>99999999999}", "{value.__class__}", "{x}", "{", "{0}"])
+def test_a_sentence_that_could_not_be_said_of_an_order_is_refused(folder: Path, text: str) -> None:
+    plain = msgspec.json.decode((folder / "features.json").read_bytes())
+    plain["features"][-1]["text"] = text
+    rewrite(folder, "features.json", msgspec.json.encode(plain))
+    with pytest.raises(BundleError, match=r"the text of feature 'card_attempts_1h' must be"):
+        load_bundle(folder)
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        lambda held: held + b"\n",
+        lambda held: held.replace(b"\n ", b"\n  ", 1),
+        lambda held: held.replace(b'"format": 2', b'"format": 2, "format": 2'),
+        lambda held: held.replace(b'"format"', b'"\\u0066ormat"'),
+    ],
+)
+def test_a_manifest_has_one_form_of_bytes(folder: Path, change: Callable[[bytes], bytes]) -> None:
+    path = folder / "manifest.json"
+    held = path.read_bytes()
+    path.write_bytes(change(held))
+    assert path.read_bytes() != held
+    with pytest.raises(BundleError, match=r"manifest\.json must be as fraudkit writes it"):
+        load_bundle(folder)
+
+
+def test_a_folder_that_is_a_link_is_refused_by_name(folder: Path) -> None:
+    link = folder.parent / "second"
+    link.symlink_to(folder)
+    (folder.parent / "current").write_text("second")
+    for path in (link, folder.parent / "current"):
+        with pytest.raises(BundleError, match=f"{link} must be a folder, it is a link"):
+            load_bundle(path)
+    with pytest.raises(BundleError, match="it is a link: choose another --out"):
+        write_bundle(link, CONTENT)
+    (folder.parent / "current").unlink()
+    (folder.parent / "current").symlink_to(folder.parent / "first" / "card.md")
+    with pytest.raises(BundleError, match="must be a bundle's folder or a file that names one"):
+        load_bundle(folder.parent / "current")
+
+
+def test_a_file_that_is_too_long_is_refused_before_it_is_read_whole(folder: Path) -> None:
+    with (folder / "policy.toml").open("r+b") as file:
+        file.truncate(2**40)  # a hole: it takes no room
+    with pytest.raises(
+        BundleError, match=r"policy\.toml must be a plain file of at most 1,048,576"
+    ):
+        load_bundle(folder)
 
 
 def test_a_model_of_other_columns_is_refused(folder: Path) -> None:

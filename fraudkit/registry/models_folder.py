@@ -125,8 +125,8 @@ class Registry:
 
     def entries(self) -> tuple[Entry, ...]:
         """Return every bundle, also those that must not be used, by name."""
-        current = self.current()
-        return tuple(self._entry(name, current) for name in self.names())
+        names, current = self.names(), self.current()
+        return tuple(self._entry(name, current) for name in names)
 
     def entry(self, name: str) -> Entry:
         """Return one bundle as a list shows it."""
@@ -167,6 +167,10 @@ class Registry:
         files = read_checked(folder, self._trusted)
         self._proved(folder, files)
         place = self.folder / files.version
+        try:
+            self.folder.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise BundleError(f"{self.folder} must be a folder: {error.strerror}") from error
         with self._changing():
             if not self._holds(place, files):
                 replace_folder(place, files.as_files())
@@ -225,6 +229,7 @@ class Registry:
 
     def history(self) -> tuple[Change, ...]:
         """Return every change of what is in force, oldest first."""
+        self.names()  # says so where there is no such folder
         return read_history(self.folder / HISTORY)
 
     def diff(self, first: str | Path, second: str | Path) -> Difference:
@@ -304,7 +309,6 @@ class Registry:
     def _changing(self) -> Iterator[None]:
         """Wait for the lock, and say of a failing disk where it failed."""
         try:
-            self.folder.mkdir(parents=True, exist_ok=True)
             with locked(self.folder / _LOCK):
                 yield
         except OSError as error:

@@ -152,12 +152,15 @@ def write_bundle(folder: Path, content: BundleContent) -> str:
 
 def check_writable(folder: Path) -> None:
     """Raise `BundleError` unless the folder is new, empty or a bundle that may be replaced."""
-    if not folder.exists() and not folder.is_symlink():
-        return
-    if folder.is_symlink() or not folder.is_dir():
-        what = "link" if folder.is_symlink() else "file"
-        raise BundleError(f"{folder} must be a folder, it is a {what}: choose another --out")
-    held = {entry.name for entry in folder.iterdir()}
+    try:
+        if not folder.exists() and not folder.is_symlink():
+            return
+        if folder.is_symlink() or not folder.is_dir():
+            what = "link" if folder.is_symlink() else "file"
+            raise BundleError(f"{folder} must be a folder, it is a {what}: choose another --out")
+        held = {entry.name for entry in folder.iterdir()}
+    except OSError as error:
+        raise BundleError(f"{folder} must be a folder that can be written: {error}") from error
     if held - set(FILES) - {MANIFEST, SIGNATURE}:
         raise BundleError(
             f"{folder} must be new or a bundle; it holds {sorted(held)[:3]}: choose another --out"
@@ -172,11 +175,11 @@ def resolve_bundle(path: Path) -> Path:
     BundleError
         If there is nothing, or the name leads out of the folder.
     """
-    if path.is_dir():
-        return path
     try:
+        if path.is_dir():
+            return path
         name = read_plain(path, _NAME_BYTES_MAX).decode().strip()
-    except (BundleError, UnicodeDecodeError, ValueError) as error:
+    except (BundleError, OSError, ValueError) as error:
         raise BundleError(
             f"{path} must be a bundle's folder or a file that names one; "
             "make one with `fraudkit train`"

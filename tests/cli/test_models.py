@@ -76,7 +76,13 @@ def test_signed_bundles_are_asked_for(run: Run, models: Path, tmp_path: Path) ->
     assert f"by {made['key']}" in run("models", "verify", *asked).out
 
 
-def test_a_registry_that_is_not_there_is_told_in_a_line(run: Run, tmp_path: Path) -> None:
-    ran = run("models", "list", "--models", tmp_path / "absent")
+@pytest.mark.parametrize("name", ["absent", "x" * 300])
+@pytest.mark.parametrize("words", [["list"], ["show"], ["promote", "a", "--by", "b"], ["history"]])
+def test_a_registry_that_is_not_there_is_told_in_a_line(
+    run: Run, tmp_path: Path, words: list[str], name: str
+) -> None:
+    ran = run("models", *words, "--models", tmp_path / name)
     assert (ran.status, ran.out) == (2, "")
-    assert "must be a folder of bundles: No such file or directory" in ran.err
+    assert "Traceback" not in ran.err
+    assert str(tmp_path / name) in ran.err
+    assert list(tmp_path.iterdir()) == []

@@ -30,6 +30,7 @@ from fraudkit.scoring.manifest import (
     MANIFEST,
     SIGNATURE,
     CheckedFiles,
+    Manifest,
     encoded_json,
     manifest_of,
     read_checked,
@@ -103,6 +104,7 @@ class Bundle(Struct, frozen=True, kw_only=True):
     """
 
     version: str
+    manifest: Manifest
     features: FeatureSet
     scorer: TreeScorer
     reference: NDArray[np.float64]
@@ -274,6 +276,7 @@ def assemble(files: CheckedFiles, own_features: Iterable[OrderFeature] = ()) -> 
         card = contents["card.md"].decode()
     return Bundle(
         version=files.version,
+        manifest=files.manifest,
         features=features,
         scorer=TreeScorer(trees, reference),
         reference=reference,

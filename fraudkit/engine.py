@@ -41,6 +41,7 @@ from fraudkit.payments.ranking import recommend
 from fraudkit.scoring.bundle import Bundle, load_bundle
 from fraudkit.scoring.calibration import probability
 from fraudkit.scoring.reasons import Reasons
+from fraudkit.scoring.signature import TrustedKeys
 from fraudkit.stores.memory import MemoryStore
 
 __all__ = ["Engine"]
@@ -83,7 +84,9 @@ class Engine:
         self._journal = journal
         self._store = store(plan)
         self._past = Past(features, plan, self._store, currency)
-        self._policy = parse_policy(bundle.policy_text, "policy.toml")
+        self._policy = parse_policy(
+            bundle.policy_text, f"policy.toml of bundle {bundle.version}", currency=currency
+        )
         self._hash = IdentifierHash(hash_key)
         self._features = OnlineFeatures(
             features, plan, self._store, bundle.rates, self._hash, enrichment
@@ -96,11 +99,6 @@ class Engine:
             features=bundle.features.digest[:16],
             policy=self._policy.digest[:16],
         )
-        if self._policy.costs.currency != bundle.rates.reference_currency:
-            raise InputError(
-                f"policy.toml: costs.currency must be the reference currency "
-                f"{bundle.rates.reference_currency}, got {self._policy.costs.currency}"
-            )
         if journal is not None and not self._store.outlives_process:
             for record in journal.records():
                 self._past.restore(record)
@@ -117,6 +115,7 @@ class Engine:
         catalog: PaymentCatalog | None = None,
         enrichment: Enrichment | None = None,
         own_features: Iterable[OrderFeature] = (),
+        trusted_keys: TrustedKeys | None = None,
     ) -> Engine:
         """Open a bundle and, with a journal, rebuild the windows from it.
 
@@ -141,18 +140,23 @@ class Engine:
             `Decision.degraded`.
         own_features : iterable of OrderFeature
             The features of your own classes that the bundle was trained with.
+        trusted_keys : TrustedKeys, optional
+            Then only a bundle that one of them signed is opened; see
+            `fraudkit.scoring.signature.trusted_keys`.
 
         Raises
         ------
-        fraudkit.errors.BundleError, fraudkit.errors.JournalError
-            If the bundle must not be used, or the journal cannot.
+        fraudkit.errors.BundleError, fraudkit.errors.PolicyError
+            If the bundle, or its policy, must not be used.
+        fraudkit.errors.JournalError
+            If the journal cannot be used.
         """
         if journal is not None and hash_key is None:
             raise InputError("hash_key must be given with a journal: it outlives the process")
         if hash_key is not None and not 16 <= len(hash_key) <= 64:
             raise InputError(f"hash_key must be 16 to 64 bytes, got {len(hash_key)}")
         return cls(
-            load_bundle(Path(bundle), own_features),
+            load_bundle(Path(bundle), own_features, trusted_keys=trusted_keys),
             catalog=PaymentCatalog.default() if catalog is None else catalog,
             journal=journal,
             store=store,

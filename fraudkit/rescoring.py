@@ -56,7 +56,11 @@ def score_data(
         Earlier orders and outcomes: they fill the windows and are not scored. An order that is
         in both is taken from ``data``.
     """
-    policy = parse_policy(bundle.policy_text, "policy.toml")
+    policy = parse_policy(
+        bundle.policy_text,
+        f"policy.toml of bundle {bundle.version}",
+        currency=bundle.rates.reference_currency,
+    )
     frame, first_query, outcomes = _with_history(data, history)
     rows = feature_rows(
         frame,

@@ -21,6 +21,7 @@ from fraudkit.features.enrichment import Enrichment
 from fraudkit.features.plan import WindowPlan
 from fraudkit.features.state import StateStore
 from fraudkit.journal.sqlite import SqliteJournal
+from fraudkit.scoring.signature import TrustedKeys, trusted_keys
 from fraudkit.stores.memory import MemoryStore
 from service.settings import Settings
 
@@ -62,6 +63,7 @@ def opened(settings: Settings) -> Iterator[Opened]:
             store=_store(settings),
             hash_key=hash_key,
             enrichment=_enrichment(settings),
+            trusted_keys=_trusted_keys(settings),
         )
         try:
             yield Opened(engine, journal)
@@ -80,6 +82,11 @@ def _store(settings: Settings) -> Callable[[WindowPlan], StateStore]:
             f"FRAUDKIT_STORE_URL needs the package {error.name}; install fraudkit[redis]"
         ) from error
     return lambda plan: RedisStore(plan, url)
+
+
+def _trusted_keys(settings: Settings) -> TrustedKeys | None:
+    path = settings.trusted_keys
+    return None if path is None else trusted_keys(Path(path))
 
 
 def _enrichment(settings: Settings) -> Enrichment:

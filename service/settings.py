@@ -89,6 +89,19 @@ class Settings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
         ]
         | None
     ) = None
+    trusted_keys: (
+        Annotated[
+            str,
+            Meta(
+                min_length=1,
+                description=(
+                    "A public key, or a folder of them (`*.pem`): then only a bundle that one of "
+                    "them signed is served"
+                ),
+            ),
+        ]
+        | None
+    ) = None
     ip_files: Annotated[
         str, Meta(description="MaxMind-format files about IP addresses, separated by commas")
     ] = ""

@@ -7,7 +7,7 @@ import sys
 import typer
 
 from fraudkit import console
-from fraudkit.cli import features, orders
+from fraudkit.cli import features, models, orders
 from fraudkit.cli.explain import explain
 from fraudkit.cli.options import ManyFilesCommand
 from fraudkit.errors import FraudkitError
@@ -30,6 +30,25 @@ app.command()(orders.simulate)
 _features = typer.Typer(help="Prove the features.", no_args_is_help=True)
 _features.command(cls=ManyFilesCommand)(features.verify)
 app.add_typer(_features, name="features")
+
+_models = typer.Typer(
+    help="Keep the bundles: which there are, which is in force, what was before.",
+    no_args_is_help=True,
+)
+_models.command("list")(models.list_bundles)
+for _command in (
+    models.show,
+    models.verify,
+    models.add,
+    models.promote,
+    models.rollback,
+    models.history,
+    models.diff,
+    models.sign,
+    models.keygen,
+):
+    _models.command()(_command)
+app.add_typer(_models, name="models")
 
 
 def main() -> None:

@@ -151,8 +151,15 @@ def can_be_challenged(method: object, was_authenticated: object) -> bool:
     return method in {None, "card", "network_token"} and was_authenticated is not True
 
 
-def parse_policy(text: str, origin: str = "policy") -> Policy:
+def parse_policy(text: str, origin: str = "policy", *, currency: str | None = None) -> Policy:
     r"""Return the policy that a TOML text holds.
+
+    Parameters
+    ----------
+    origin : str
+        Where the text came from, for messages.
+    currency : str, optional
+        The reference currency, in which the costs must be.
 
     Raises
     ------
@@ -166,11 +173,17 @@ def parse_policy(text: str, origin: str = "policy") -> Policy:
     """
     try:
         plain: dict[str, Any] = tomllib.loads(text)
-        return convert(plain, Policy)
+        policy = convert(plain, Policy)
     except (tomllib.TOMLDecodeError, RecursionError) as error:
         raise PolicyError(f"{origin}: must be TOML; {error}") from error
     except InvalidField as error:
         raise PolicyError(f"{origin}: {error}") from error
+    if currency is not None and policy.costs.currency != currency:
+        raise PolicyError(
+            f"{origin}: costs.currency must be the reference currency {currency}, "
+            f"got {policy.costs.currency}"
+        )
+    return policy
 
 
 def policy_toml(policy: Policy) -> str:

@@ -19,7 +19,9 @@ from fraudkit.errors import InvalidField
 
 __all__ = ["RateTable", "RateTableFile", "minor_unit_digits", "rate_table"]
 
-_RATE_MIN = Fraction(1, 10**9)
+_RATE_MIN = Decimal("1e-9")
+_RATE_MAX = Decimal("1e9")
+_RATE_CHARACTERS_MAX = 100
 _REFERENCE_MINOR_END = 2**62
 
 _DIGITS = {
@@ -152,9 +154,10 @@ def _ratio(currency: str, minor_a_minor: Fraction) -> tuple[int, int]:
 
 def _rate(currency: str, text: str) -> Fraction:
     try:
-        rate = Fraction(Decimal(text))
-    except (InvalidOperation, ValueError, OverflowError) as error:
+        decimal = Decimal(text[: _RATE_CHARACTERS_MAX + 1])
+        is_in_range = _RATE_MIN <= decimal <= _RATE_MAX and len(text) <= _RATE_CHARACTERS_MAX
+    except InvalidOperation as error:
         raise InvalidField(f"/rates/{currency}", "a decimal string", repr(text[:20])) from error
-    if not _RATE_MIN <= rate <= 1 / _RATE_MIN:
+    if not is_in_range:
         raise InvalidField(f"/rates/{currency}", "a rate between 1e-9 and 1e9", repr(text[:20]))
-    return rate
+    return Fraction(decimal)

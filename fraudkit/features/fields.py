@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from datetime import datetime
+from functools import lru_cache
 from operator import attrgetter
 from typing import Final, TypeGuard, get_args, get_origin, get_type_hints
 
@@ -154,6 +155,7 @@ def _is_part(kind: object) -> TypeGuard[type[Struct]]:
     return isinstance(kind, type) and issubclass(kind, Struct)
 
 
+@lru_cache(4096)
 def _type_of(path: str) -> object | None:
     """Return the type of what stands at a path, or ``None`` where there is nothing."""
     here: type[Struct] = Transaction

@@ -1,13 +1,12 @@
 """The bundle: a folder of text files that is everything a decision needs.
 
-Invariant: no byte is parsed before its SHA-256 digest equals the manifest's, and the folder
-holds what the manifest lists and nothing else.
+Invariant: a `Bundle` in memory scores any row without an error; whatever a folder holds, it is
+read as one or refused with a `BundleError`.
 """
 
 from __future__ import annotations
 
-import hashlib
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from math import isnan
 from pathlib import Path
@@ -22,56 +21,38 @@ from fraudkit.domain.money import RateTable, RateTableFile
 from fraudkit.errors import BundleError
 from fraudkit.features.catalog import feature_set
 from fraudkit.features.spec import FeatureSet, OrderFeature
+from fraudkit.features.text_checks import check_texts
 from fraudkit.scoring.calibration import Calibration
+from fraudkit.scoring.durable_files import read_plain, replace_file, replace_folder
 from fraudkit.scoring.kernel import TreeScorer
+from fraudkit.scoring.manifest import (
+    FILES,
+    MANIFEST,
+    SIGNATURE,
+    CheckedFiles,
+    Manifest,
+    encoded_json,
+    manifest_of,
+    read_checked,
+    version_of,
+)
 from fraudkit.scoring.model_text import parse_model_text
+from fraudkit.scoring.signature import TrustedKeys, signature_of
 
 __all__ = [
-    "FORMAT",
-    "MANIFEST",
     "Bundle",
     "BundleContent",
-    "Manifest",
+    "assemble",
     "check_writable",
     "load_bundle",
     "resolve_bundle",
+    "sign_bundle",
     "write_bundle",
 ]
 
-FORMAT: Final = 1
-MANIFEST: Final = "manifest.json"
-_FILES: Final = (
-    "calibration.json",
-    "card.md",
-    "features.json",
-    "model.txt",
-    "policy.toml",
-    "rates.json",
-    "reference.json",
-    "training.json",
-)
-_FILE_BYTES_MAX: Final = 256 * 1024 * 1024
-
-
-class Manifest(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """What a bundle holds.
-
-    Attributes
-    ----------
-    format : int
-        Of the folder; this version reads 1.
-    features : str
-        Digest of the feature set.
-    libraries : dict[str, str]
-        Versions that made it.
-    files : dict[str, str]
-        File name → SHA-256.
-    """
-
-    format: int
-    features: str
-    libraries: dict[str, str]
-    files: dict[str, str]
+_FEATURES_MAX: Final = 10_000
+_ENTITIES_MAX: Final = 100
+_NAME_BYTES_MAX: Final = 4096
 
 
 class BundleContent(Struct, frozen=True, kw_only=True):
@@ -85,8 +66,6 @@ class BundleContent(Struct, frozen=True, kw_only=True):
         A typical approved order.
     card : str
         The model card, Markdown.
-    libraries : dict[str, str]
-        Versions that made it.
     """
 
     model_text: str
@@ -98,6 +77,7 @@ class BundleContent(Struct, frozen=True, kw_only=True):
     training: dict[str, Any]
     card: str
     libraries: dict[str, str]
+    search: Sequence[dict[str, Any]] = ()
 
 
 class Bundle(Struct, frozen=True, kw_only=True):
@@ -113,6 +93,14 @@ class Bundle(Struct, frozen=True, kw_only=True):
         ``policy.toml`` as it stands; `fraudkit.decisions.policy` reads it.
     training : dict
         How it was trained and measured, for people.
+    search : tuple of dict
+        The search for the settings, one row a trial.
+    libraries : dict[str, str]
+        Versions of what made it.
+    card : str
+        The model card, Markdown.
+    signed_by : str or None
+        The id of the trusted key that signed it; ``None`` where no signature was asked for.
     """
 
     version: str
@@ -124,12 +112,18 @@ class Bundle(Struct, frozen=True, kw_only=True):
     rates: RateTable
     policy_text: str
     training: dict[str, Any]
+    search: tuple[dict[str, Any], ...]
+    libraries: dict[str, str]
+    card: str
+    signed_by: str | None
 
 
 def write_bundle(folder: Path, content: BundleContent) -> str:
     """Write a bundle and return its version; the same content gives the same bytes.
 
-    The folder must not exist, or be a bundle, which is replaced.
+    The folder must not exist, or be a bundle, which is replaced. The files are written to a
+    folder beside it, which takes its place when all of them are on the disk, so a process that
+    ends in between leaves the old bundle or the new one. A signature is not carried over.
 
     Raises
     ------
@@ -138,42 +132,38 @@ def write_bundle(folder: Path, content: BundleContent) -> str:
     """
     row = content.reference.tolist()
     files = {
-        "calibration.json": _json(content.calibration),
+        "calibration.json": encoded_json(content.calibration),
         "card.md": content.card.encode(),
-        "features.json": _json(content.features.describe()),
+        "features.json": encoded_json(content.features.describe()),
+        "libraries.json": encoded_json(content.libraries),
         "model.txt": content.model_text.encode(),
         "policy.toml": content.policy_text.encode(),
-        "rates.json": _json(content.rates.file),
-        "reference.json": _json([None if isnan(value) else value for value in row]),
-        "training.json": _json(content.training),
+        "rates.json": encoded_json(content.rates.file),
+        "reference.json": encoded_json([None if isnan(value) else value for value in row]),
+        "search.json": encoded_json(content.search),
+        "training.json": encoded_json(content.training),
     }
-    manifest = Manifest(
-        format=FORMAT,
-        features=content.features.digest,
-        libraries=content.libraries,
-        files={name: hashlib.sha256(held).hexdigest() for name, held in files.items()},
-    )
+    manifest = manifest_of(files, content.features.digest)
     check_writable(folder)
-    encoded = _json(manifest)
     try:
-        folder.mkdir(parents=True, exist_ok=True)
-        (folder / MANIFEST).unlink(missing_ok=True)
-        for name, held in files.items():
-            (folder / name).write_bytes(held)
-        (folder / MANIFEST).write_bytes(encoded)
+        replace_folder(folder, {**files, MANIFEST: manifest})
     except OSError as error:
         raise BundleError(f"{folder} must be a folder that can be written: {error}") from error
-    return hashlib.sha256(encoded).hexdigest()[:16]
+    return version_of(manifest)
 
 
 def check_writable(folder: Path) -> None:
     """Raise `BundleError` unless the folder is new, empty or a bundle that may be replaced."""
-    if not folder.exists():
-        return
-    if not folder.is_dir():
-        raise BundleError(f"{folder} must be a folder, it is a file: choose another --out")
-    held = {entry.name for entry in folder.iterdir()}
-    if held - set(_FILES) - {MANIFEST}:
+    try:
+        if not folder.exists() and not folder.is_symlink():
+            return
+        if folder.is_symlink() or not folder.is_dir():
+            what = "link" if folder.is_symlink() else "file"
+            raise BundleError(f"{folder} must be a folder, it is a {what}: choose another --out")
+        held = {entry.name for entry in folder.iterdir()}
+    except OSError as error:
+        raise BundleError(f"{folder} must be a folder that can be written: {error}") from error
+    if held - set(FILES) - {MANIFEST, SIGNATURE}:
         raise BundleError(
             f"{folder} must be new or a bundle; it holds {sorted(held)[:3]}: choose another --out"
         )
@@ -190,8 +180,8 @@ def resolve_bundle(path: Path) -> Path:
     try:
         if path.is_dir():
             return path
-        name = path.read_text(encoding="utf-8").strip()
-    except (OSError, UnicodeDecodeError) as error:
+        name = read_plain(path, _NAME_BYTES_MAX).decode().strip()
+    except (BundleError, OSError, ValueError) as error:
         raise BundleError(
             f"{path} must be a bundle's folder or a file that names one; "
             "make one with `fraudkit train`"
@@ -201,7 +191,12 @@ def resolve_bundle(path: Path) -> Path:
     return path.parent / name
 
 
-def load_bundle(path: Path, own_features: Iterable[OrderFeature] = ()) -> Bundle:
+def load_bundle(
+    path: Path,
+    own_features: Iterable[OrderFeature] = (),
+    *,
+    trusted_keys: TrustedKeys | None = None,
+) -> Bundle:
     """Return a bundle, every file checked against the manifest first.
 
     Parameters
@@ -209,46 +204,59 @@ def load_bundle(path: Path, own_features: Iterable[OrderFeature] = ()) -> Bundle
     own_features : iterable of OrderFeature
         The features of the user's own classes that the bundle was trained with: code that no
         file holds. Expressions need not be named.
+    trusted_keys : TrustedKeys, optional
+        Then a bundle that none of them signed is refused, before anything but the manifest and
+        its signature is read; see `fraudkit.scoring.signature.trusted_keys`.
 
     Raises
     ------
     BundleError
-        Naming the file that is missing, extra, altered or does not hold together.
+        Naming the file that is missing, extra, altered, unsigned or does not hold together.
     """
     folder = resolve_bundle(path)
-    encoded = _read(folder, MANIFEST)
-    with _parsing(folder / MANIFEST):
-        manifest = msgspec.json.decode(encoded, type=Manifest)
-    if manifest.format != FORMAT:
-        raise BundleError(f"{folder}: format must be {FORMAT}, got {manifest.format}")
-    contents = _checked_contents(folder, manifest)
+    files = read_checked(folder, trusted_keys)
     try:
-        return _assemble(hashlib.sha256(encoded).hexdigest()[:16], manifest, contents, own_features)
+        return assemble(files, own_features)
     except BundleError as error:
         raise BundleError(f"{folder}: {error}") from error
 
 
-def _checked_contents(folder: Path, manifest: Manifest) -> dict[str, bytes]:
-    if set(manifest.files) != set(_FILES):
-        odd = sorted(set(manifest.files) ^ set(_FILES))
-        raise BundleError(f"{folder}: the manifest must list the files of a bundle; see {odd}")
-    extra = {entry.name for entry in folder.iterdir()} - set(_FILES) - {MANIFEST}
-    if extra:
-        raise BundleError(f"{folder} must hold the files of a bundle only, got {sorted(extra)}")
-    contents = {name: _read(folder, name) for name in _FILES}
-    for name, content in contents.items():
-        if hashlib.sha256(content).hexdigest() != manifest.files[name]:
-            raise BundleError(f"{folder / name} is not the file that the manifest was made for")
-    return contents
+def sign_bundle(path: Path, private_key_path: Path) -> str:
+    """Sign a bundle and return the key's id; a signature that is there is replaced.
+
+    The version stays: it is the manifest's hash, and the signature stands beside the manifest.
+
+    Parameters
+    ----------
+    private_key_path : Path
+        An unencrypted PKCS #8 PEM file, as `fraudkit.scoring.signature.make_key_pair` writes it.
+
+    Raises
+    ------
+    BundleError
+        If a file is altered, or the signature cannot be written.
+    InputError
+        If the key cannot be read.
+    """
+    folder = resolve_bundle(path)
+    signature = signature_of(read_checked(folder).encoded_manifest, private_key_path)
+    try:
+        replace_file(folder / SIGNATURE, signature.encode())
+    except OSError as error:
+        raise BundleError(f"{folder} must be a folder that can be written: {error}") from error
+    return signature.key
 
 
-def _assemble(
-    version: str,
-    manifest: Manifest,
-    contents: dict[str, bytes],
-    own_features: Iterable[OrderFeature],
-) -> Bundle:
-    features = _features(contents, manifest, own_features)
+def assemble(files: CheckedFiles, own_features: Iterable[OrderFeature] = ()) -> Bundle:
+    """Return the bundle that checked files hold; see `load_bundle`.
+
+    Raises
+    ------
+    BundleError
+        Naming the file that does not hold together.
+    """
+    contents = files.contents
+    features = _features(files, own_features)
     with _parsing("model.txt"):
         trees, names = parse_model_text(contents["model.txt"].decode())
     if names != features.names:
@@ -260,28 +268,38 @@ def _assemble(
         rates = RateTable(msgspec.json.decode(contents["rates.json"], type=RateTableFile))
     with _parsing("policy.toml"):
         policy_text = contents["policy.toml"].decode()
-    with _parsing("training.json"):
-        training = msgspec.json.decode(contents["training.json"], type=dict[str, Any])
+    with _parsing("search.json"):
+        search = msgspec.json.decode(contents["search.json"], type=tuple[dict[str, Any], ...])
+    with _parsing("libraries.json"):
+        libraries = msgspec.json.decode(contents["libraries.json"], type=dict[str, str])
+    with _parsing("card.md"):
+        card = contents["card.md"].decode()
     return Bundle(
-        version=version,
-        manifest=manifest,
+        version=files.version,
+        manifest=files.manifest,
         features=features,
         scorer=TreeScorer(trees, reference),
         reference=reference,
         calibration=calibration,
         rates=rates,
         policy_text=policy_text,
-        training=training,
+        training=_training(contents),
+        search=search,
+        libraries=libraries,
+        card=card,
+        signed_by=files.signed_by,
     )
 
 
-def _features(
-    contents: dict[str, bytes], manifest: Manifest, own_features: Iterable[OrderFeature]
-) -> FeatureSet:
+def _features(files: CheckedFiles, own_features: Iterable[OrderFeature]) -> FeatureSet:
     with _parsing("features.json"):
-        described = msgspec.json.decode(contents["features.json"], type=dict[str, Any])
+        described = msgspec.json.decode(files.contents["features.json"], type=dict[str, Any])
+        for name, most in (("features", _FEATURES_MAX), ("entities", _ENTITIES_MAX)):
+            if len(described[name]) > most:
+                raise ValueError(f"{name} must be at most {most:,}, got {len(described[name]):,}")
         features = feature_set(described, own_features)
-    if features.digest != manifest.features:
+        check_texts(features.features)
+    if features.digest != files.manifest.features:
         raise BundleError("features.json must have the digest that the manifest gives")
     return features
 
@@ -294,25 +312,33 @@ def _reference(contents: dict[str, bytes], n_features: int) -> NDArray[np.float6
     return np.array([np.nan if value is None else value for value in values], np.float64)
 
 
+class _ReadLater(Struct):
+    """What is read of ``training.json`` when orders are decided: the sources of derived fields."""
+
+    sources: dict[str, str] = {}
+
+
+def _training(contents: dict[str, bytes]) -> dict[str, Any]:
+    with _parsing("training.json"):
+        training = msgspec.json.decode(contents["training.json"], type=dict[str, Any])
+        msgspec.convert(training, _ReadLater)
+    return training
+
+
 @contextmanager
-def _parsing(name: str | Path) -> Iterator[None]:
+def _parsing(name: str) -> Iterator[None]:
     """Say of anything that goes wrong in reading a file which file it is."""
     try:
         yield
-    except (KeyError, TypeError, ValueError, msgspec.MsgspecError) as error:
+    except BundleError:
+        raise
+    except (
+        ArithmeticError,
+        LookupError,
+        MemoryError,
+        RecursionError,
+        TypeError,
+        ValueError,
+        msgspec.MsgspecError,
+    ) as error:
         raise BundleError(f"{name} does not hold together: {error!r}") from error
-
-
-def _read(folder: Path, name: str) -> bytes:
-    path = folder / name
-    try:
-        if path.is_symlink() or path.stat().st_size > _FILE_BYTES_MAX:
-            raise BundleError(f"{path} must be a plain file of at most {_FILE_BYTES_MAX} bytes")
-        return path.read_bytes()
-    except OSError as error:
-        raise BundleError(f"{path} must be readable: {error.strerror}") from error
-
-
-def _json(value: object) -> bytes:
-    encoded = msgspec.json.encode(value, order="deterministic")
-    return msgspec.json.format(encoded, indent=1) + b"\n"

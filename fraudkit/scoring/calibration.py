@@ -19,6 +19,8 @@ from fraudkit.errors import BundleError
 __all__ = ["Calibration", "probability"]
 
 _KNOT_MAX: Final = 1e6
+_END_MIN: Final = 1e-9
+"""The least width of the first and the last piece, which go on beyond the ends."""
 
 
 class Calibration(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -48,10 +50,12 @@ class Calibration(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True)
             len(places) == len(values) >= 2
             and bool(np.all(np.abs([places, values]) <= _KNOT_MAX))
             and bool(np.all(np.diff(places) > 0) and np.all(np.diff(values) >= 0))
+            and bool(np.all(np.diff(places)[[0, -1]] >= _END_MIN))
         ):
             raise BundleError(
                 "calibration must have at least two knots, raw_score rising and log_odds not "
-                f"falling, all within {_KNOT_MAX:g} of 0, got raw_score {self.raw_score[:5]} and "
+                f"falling, all within {_KNOT_MAX:g} of 0 and the ends {_END_MIN:g} wide, "
+                f"got raw_score {self.raw_score[:5]} and "
                 f"log_odds {self.log_odds[:5]}"
             )
 

@@ -116,6 +116,15 @@ def test_every_figure_is_in_the_digest(name: str) -> None:
     assert Policy(costs=replace(Costs(), **{name: other})).digest != Policy().digest
 
 
+def test_costs_in_another_currency_than_was_asked_for_are_refused() -> None:
+    text = '[costs]\ncurrency = "USD"\n'
+    assert parse_policy(text, currency="USD") == parse_policy(text)
+    with pytest.raises(
+        PolicyError, match=r"x: costs\.currency must be the reference currency EUR, got USD"
+    ):
+        parse_policy(text, "x", currency="EUR")
+
+
 def test_what_is_left_out_has_its_default() -> None:
     assert parse_policy("") == Policy()
     text = "[costs]\nmargin_share = 1\n"

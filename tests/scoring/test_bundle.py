@@ -10,27 +10,18 @@ import pytest
 from fraudkit.domain.money import rate_table
 from fraudkit.errors import BundleError
 from fraudkit.features.catalog import default_features
+from fraudkit.scoring import durable_files
 from fraudkit.scoring.bundle import (
     BundleContent,
     load_bundle,
-    resolve_bundle,
     write_bundle,
 )
 from fraudkit.scoring.calibration import Calibration
 from fraudkit.scoring.fit import ModelSettings, fit_model, reference_row
+from fraudkit.scoring.manifest import FILES
 
 FEATURES = default_features(levels={"card_brand": ["amex", "visa"]}).keep(
     ["amount", "local_hour", "card_brand", "card_attempts_1h"]
-)
-FILES = (
-    "calibration.json",
-    "card.md",
-    "features.json",
-    "model.txt",
-    "policy.toml",
-    "rates.json",
-    "reference.json",
-    "training.json",
 )
 
 
@@ -57,6 +48,7 @@ def made_content() -> BundleContent:
         training={"orders": 300, "frauds": int(is_fraud.sum()), "nested": {"b": 1, "a": [0.5]}},
         card="# Model card\n\nA demo, für Tests.\n",
         libraries={"lightgbm": "4.6.0", "fraudkit": "0.1.0"},
+        search=[{"num_leaves": 5, "log_loss": 0.25}, {"num_leaves": 9, "log_loss": 0.5}],
     )
 
 
@@ -75,23 +67,31 @@ def bytes_of(folder: Path) -> dict[str, bytes]:
     return {path.name: path.read_bytes() for path in folder.iterdir()}
 
 
+def encoded(plain: dict[str, Any]) -> bytes:
+    """Return a manifest in the layout that fraudkit writes, whatever it says."""
+    return msgspec.json.format(msgspec.json.encode(plain), indent=1) + b"\n"
+
+
 def rewrite(folder: Path, name: str, content: bytes, **manifest: Any) -> None:
     """Change a file and the manifest with it, as somebody would who edits a bundle by hand."""
     (folder / name).write_bytes(content)
     plain = msgspec.json.decode((folder / "manifest.json").read_bytes())
     plain["files"][name] = hashlib.sha256(content).hexdigest()
-    (folder / "manifest.json").write_bytes(msgspec.json.encode({**plain, **manifest}))
+    (folder / "manifest.json").write_bytes(encoded({**plain, **manifest}))
 
 
 def test_what_was_written_is_read_back(folder: Path) -> None:
     bundle = load_bundle(folder)
     assert bundle.features.names == FEATURES.names
-    assert bundle.features.digest == bundle.manifest.features == FEATURES.digest
+    assert bundle.features.digest == FEATURES.digest
     assert bundle.calibration == CONTENT.calibration
     assert bundle.rates.file == CONTENT.rates.file
     assert bundle.policy_text == CONTENT.policy_text
     assert bundle.training == CONTENT.training
-    assert bundle.manifest.libraries == CONTENT.libraries
+    assert bundle.libraries == CONTENT.libraries
+    assert bundle.search == tuple(CONTENT.search)
+    assert bundle.card == CONTENT.card
+    assert bundle.signed_by is None
     assert bundle.scorer.reference_score == bundle.scorer.score(CONTENT.reference)
     assert np.isnan(CONTENT.reference[FEATURES.names.index("local_hour")])
 
@@ -107,7 +107,7 @@ def test_a_bundle_read_back_and_written_again_has_the_same_bytes(
         calibration=bundle.calibration,
         rates=bundle.rates,
         training=dict(reversed(bundle.training.items())),
-        libraries=dict(reversed(bundle.manifest.libraries.items())),
+        libraries=dict(reversed(bundle.libraries.items())),
     )
     assert write_bundle(tmp_path / "second", again) == bundle.version
     assert bytes_of(tmp_path / "second") == bytes_of(folder)
@@ -124,6 +124,21 @@ def test_the_version_names_the_content(folder: Path, tmp_path: Path) -> None:
 def test_a_bundle_replaces_a_bundle(folder: Path) -> None:
     version = write_bundle(folder, msgspec.structs.replace(CONTENT, card="another card"))
     assert load_bundle(folder).version == version
+
+
+def test_a_bundle_that_cannot_be_written_whole_leaves_the_old_one(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    version = load_bundle(folder).version
+
+    def full(_path: Path, _content: bytes) -> None:
+        raise OSError("no space left on device")
+
+    monkeypatch.setattr(durable_files, "_write", full)
+    with pytest.raises(BundleError, match="must be a folder that can be written: no space left"):
+        write_bundle(folder, msgspec.structs.replace(CONTENT, card="another card"))
+    assert load_bundle(folder).version == version
+    assert [path.name for path in folder.parent.iterdir()] == [folder.name]
 
 
 def test_a_folder_that_is_no_bundle_is_left_alone(tmp_path: Path) -> None:
@@ -197,7 +212,7 @@ def test_a_file_too_many_is_refused_by_name(folder: Path, name: str) -> None:
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        ({"format": 2}, "format must be 1, got 2"),
+        ({"format": 1}, "format must be 2, got 1"),
         ({"features": "0" * 64}, r"features\.json must have the digest"),
         ({"files": {}}, r"must list the files of a bundle; see \['calibration\.json'"),
         ({"unknown": 1}, r"manifest\.json does not hold together"),
@@ -246,6 +261,29 @@ def test_a_manifest_cannot_name_a_file_elsewhere(folder: Path) -> None:
         ("reference.json", b"[0, 1]", "reference.json must have 4 values"),
         ("reference.json", b'["0"]', "reference.json does not hold together"),
         ("training.json", b"[]", "training.json does not hold together"),
+        ("training.json", b'{"sources": 1}', "training.json does not hold together"),
+        ("training.json", b'{"sources": {"ip": []}}', "training.json does not hold together"),
+        ("training.json", b'{"a":' + b"[" * 50_000, "training.json does not hold together"),
+        ("search.json", b"{}", "search.json does not hold together"),
+        ("search.json", b"[1]", "search.json does not hold together"),
+        ("libraries.json", b'{"numpy": 2}', "libraries.json does not hold together"),
+        ("card.md", b"\xff", "card.md does not hold together"),
+        ("reference.json", b"[0, 1, 2, 1e999]", "reference.json does not hold together"),
+        (
+            "rates.json",
+            b'{"reference_currency": "EUR", "rates": {"USD": {"2026-01-01": "1e999999999"}}}',
+            "rates.json does not hold together",
+        ),
+        (
+            "calibration.json",
+            b'{"method": "x", "raw_score": [0, 1e-300, 1], "log_odds": [0, 1, 1]}',
+            "the ends 1e-09 wide",
+        ),
+        (
+            "features.json",
+            b'{"features": [' + b"0," * 10_000 + b'0], "entities": []}',
+            "features must be at most 10,000, got 10,001",
+        ),
     ],
 )
 def test_a_file_that_does_not_hold_together_is_refused_although_the_manifest_fits(
@@ -258,59 +296,47 @@ def test_a_file_that_does_not_hold_together_is_refused_although_the_manifest_fit
     assert str(folder) in str(caught.value)
 
 
+@pytest.mark.parametrize("text", ["{value:>99999999999}", "{value.__class__}", "{x}", "{", "{0}"])
+def test_a_sentence_that_could_not_be_said_of_an_order_is_refused(folder: Path, text: str) -> None:
+    plain = msgspec.json.decode((folder / "features.json").read_bytes())
+    plain["features"][-1]["text"] = text
+    rewrite(folder, "features.json", msgspec.json.encode(plain))
+    with pytest.raises(BundleError, match=r"the text of feature 'card_attempts_1h' must be"):
+        load_bundle(folder)
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        lambda held: held + b"\n",
+        lambda held: held.replace(b"\n ", b"\n  ", 1),
+        lambda held: held.replace(b'"format": 2', b'"format": 2, "format": 2'),
+        lambda held: held.replace(b'"format"', b'"\\u0066ormat"'),
+    ],
+)
+def test_a_manifest_has_one_form_of_bytes(folder: Path, change: Callable[[bytes], bytes]) -> None:
+    path = folder / "manifest.json"
+    held = path.read_bytes()
+    path.write_bytes(change(held))
+    assert path.read_bytes() != held
+    with pytest.raises(BundleError, match=r"manifest\.json must be as fraudkit writes it"):
+        load_bundle(folder)
+
+
+def test_a_file_that_is_too_long_is_refused_before_it_is_read_whole(folder: Path) -> None:
+    with (folder / "policy.toml").open("r+b") as file:
+        file.truncate(2**40)  # a hole: it takes no room
+    with pytest.raises(
+        BundleError, match=r"policy\.toml must be a plain file of at most 1,048,576"
+    ):
+        load_bundle(folder)
+
+
 def test_a_model_of_other_columns_is_refused(folder: Path) -> None:
     text = (folder / "model.txt").read_bytes().replace(b"amount", b"volume")
     rewrite(folder, "model.txt", text)
     with pytest.raises(BundleError, match=r"model\.txt must have the columns of features\.json"):
         load_bundle(folder)
-
-
-def test_a_file_beside_the_folder_says_which_is_current(folder: Path) -> None:
-    current = folder.parent / "current"
-    current.write_text("first\n")
-    assert resolve_bundle(current) == folder
-    assert load_bundle(current).version == load_bundle(folder).version
-
-
-@pytest.mark.parametrize(
-    "name",
-    [
-        "",
-        " \n",
-        ".",
-        "..",
-        "../first",
-        "a/b",
-        "/etc",
-        "first/",
-        "./first",
-        "first\nsecond/",
-        "a\0b",
-    ],
-)
-def test_a_name_that_leads_out_of_the_folder_is_refused(folder: Path, name: str) -> None:
-    current = folder.parent / "current"
-    current.write_text(name)
-    with pytest.raises(BundleError, match="must hold the name of a folder beside it"):
-        load_bundle(current)
-
-
-def test_a_name_of_nothing_is_refused(folder: Path) -> None:
-    current = folder.parent / "current"
-    current.write_text("second")
-    with pytest.raises(BundleError, match=str(folder.parent / "second" / "manifest.json")):
-        load_bundle(current)
-
-
-@pytest.mark.parametrize("content", [None, b"\xff\xfe\x00"])
-def test_what_is_neither_a_folder_nor_names_one_is_refused(
-    tmp_path: Path, content: bytes | None
-) -> None:
-    path = tmp_path / "current"
-    if content is not None:
-        path.write_bytes(content)
-    with pytest.raises(BundleError, match="must be a bundle's folder or a file that names one"):
-        load_bundle(path)
 
 
 def test_rows_score_the_same_before_and_after(folder: Path, tmp_path: Path) -> None:

@@ -66,6 +66,9 @@ def test_the_curve_passes_through_its_knots(curve: Calibration) -> None:
         ((-inf, 1.0), (0.0, 1.0)),
         ((0.0, 1.0), (0.0, inf)),
         ((-1e308, 1e308), (0.0, 1.0)),
+        ((0.0, 5e-324), (0.0, 1.0)),
+        ((0.0, 1e-300, 1.0), (0.0, 1.0, 2.0)),
+        ((0.0, 1.0, 1.0 + 1e-10), (0.0, 1.0, 2.0)),
     ],
 )
 def test_knots_that_make_no_curve_are_refused(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import socket
 import stat
 import subprocess
@@ -14,8 +15,10 @@ from typing import Any
 import msgspec
 import pytest
 
-from fraudkit.errors import InputError, JournalLocked, StoreError
+from fraudkit.errors import BundleError, InputError, JournalLocked, StoreError
 from fraudkit.journal.sqlite import SqliteJournal
+from fraudkit.scoring.bundle import resolve_bundle, sign_bundle
+from fraudkit.scoring.signature import make_key_pair
 from service.opening import HASH_KEY_BYTES, opened
 from service.settings import Settings
 
@@ -139,3 +142,22 @@ def test_what_cannot_start_says_so_in_one_line(
             assert ended.stderr.startswith("The service cannot start: ")
             assert said in ended.stderr
             assert ended.stderr.count("\n") == 1
+
+
+def test_only_a_bundle_that_a_trusted_key_signed_is_served(tmp_path: Path, bundle: Path) -> None:
+    models = tmp_path / "models"
+    shutil.copytree(resolve_bundle(bundle), models)
+    make_key_pair(tmp_path / "ours.secret", tmp_path / "ours.pem")
+    settings = Settings(
+        bundle=str(models),
+        data_dir=str(tmp_path / "data"),
+        trusted_keys=str(tmp_path / "ours.pem"),
+    )
+    with (
+        pytest.raises(BundleError, match=r"signature\.json must be there: only signed"),
+        opened(settings),
+    ):
+        pass
+    sign_bundle(models, tmp_path / "ours.secret")
+    with opened(settings) as served:
+        assert served.engine.versions.bundle

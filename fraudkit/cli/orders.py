@@ -11,6 +11,7 @@ import typer
 from rich.table import Table
 
 from fraudkit import console
+from fraudkit.cli.figures import print_calibration, print_metrics
 from fraudkit.cli.options import (
     AsJson,
     BundleFolder,
@@ -28,7 +29,7 @@ from fraudkit.cli.reading import (
     report_errors,
     time_ms,
 )
-from fraudkit.console import counting, print_calibration, print_json, print_metrics, stages
+from fraudkit.console import counting, print_json, stages
 from fraudkit.errors import InputError
 
 __all__ = ["evaluate", "score", "simulate", "train"]

@@ -1,0 +1,30 @@
+"""How the commands show metrics: the tables of a report, on standard output."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from fraudkit import console
+
+if TYPE_CHECKING:
+    from fraudkit.scoring.metrics import ScoreMetrics
+
+__all__ = ["print_calibration", "print_metrics"]
+
+
+def print_metrics(metrics: ScoreMetrics, title: str, currency: str = "") -> None:
+    """Print each figure with its interval and what it is over."""
+    from fraudkit.scoring.report_sections import metrics_table
+    from fraudkit.scoring.report_text import rich_table
+
+    console.out.print(rich_table(metrics_table(metrics, title, currency)))
+    for note in metrics.notes:
+        console.out.print(note, highlight=False, markup=False)
+
+
+def print_calibration(metrics: ScoreMetrics) -> None:
+    """Print the bins of the reliability table."""
+    from fraudkit.scoring.report_sections import reliability_content
+    from fraudkit.scoring.report_text import rich_table
+
+    console.out.print(rich_table(reliability_content(metrics.by_count)))

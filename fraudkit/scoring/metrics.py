@@ -93,6 +93,14 @@ class ScoreMetrics(Struct, frozen=True, kw_only=True):
             "log_loss": found.log_loss.value,
             "calibration_slope": None if slope is None else slope.value,
             "calibration_intercept": None if intercept is None else intercept.value,
+            "calibration": [
+                {
+                    "n_orders": held.n_orders,
+                    "mean_probability": held.mean_probability,
+                    "fraud_share": held.fraud_share.value,
+                }
+                for held in found.reliability
+            ],
         }
         everything: dict[str, Any] = msgspec.to_builtins(self)
         return values | everything

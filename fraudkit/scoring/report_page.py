@@ -39,7 +39,8 @@ p { margin: .4rem 0; max-width: 46rem; }
 .cards dd { margin: 0; font-size: 1.5rem; font-variant-numeric: tabular-nums; }
 .cards dd small { display: block; font-size: .8rem; color: var(--soft); }
 .scroll { overflow-x: auto; margin: .75rem 0 1.25rem; }
-table { min-width: min(100%, 26rem); border-collapse: collapse; font-size: .9rem; font-variant-numeric: tabular-nums; }
+table { min-width: min(100%, 26rem); border-collapse: collapse; font-size: .9rem;
+  font-variant-numeric: tabular-nums; }
 caption { text-align: left; color: var(--soft); padding-bottom: .3rem; }
 th, td { text-align: left; padding: .25rem 1rem .25rem 0; border-bottom: 1px solid var(--grid);
   vertical-align: top; overflow-wrap: anywhere; }

@@ -159,11 +159,14 @@ def _draw_scores(report: TrainingReport, axes: list[Axes]) -> None:
     if curves is None:
         return
     (panel,) = axes
-    for words, shares in (("honest", curves.honest_shares), ("fraud", curves.fraud_shares)):
-        colour = _COLOURS[words]
+    for name, words, shares in (
+        ("honest", "share of the honest orders", curves.honest_shares),
+        ("fraud", "share of the frauds", curves.fraud_shares),
+    ):
+        colour = _COLOURS[name]
         edges = curves.log_odds_edges
         panel.stairs(shares, edges, fill=True, color=colour, alpha=0.25)
-        panel.stairs(shares, edges, color=colour, linewidth=1.5, label=f"share of all {words}")
+        panel.stairs(shares, edges, color=colour, linewidth=1.5, label=words)
     lowest, highest = curves.log_odds_edges[0], curves.log_odds_edges[-1]
     places = {log(p / (1 - p)): f"{p:g}" for p in _PROBABILITIES}
     shown = {place: words for place, words in places.items() if lowest <= place <= highest}

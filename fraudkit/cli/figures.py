@@ -17,7 +17,8 @@ def print_metrics(metrics: ScoreMetrics, title: str, currency: str = "") -> None
     from fraudkit.scoring.report_sections import metrics_table
     from fraudkit.scoring.report_text import rich_table
 
-    console.out.print(rich_table(metrics_table(metrics, title, currency)))
+    content = metrics_table(metrics, title, currency)
+    console.out.print(rich_table(content, console.out.width))
     for note in metrics.notes:
         console.out.print(note, highlight=False, markup=False)
 
@@ -27,4 +28,5 @@ def print_calibration(metrics: ScoreMetrics) -> None:
     from fraudkit.scoring.report_sections import reliability_content
     from fraudkit.scoring.report_text import rich_table
 
-    console.out.print(rich_table(reliability_content(metrics.by_count)))
+    content = reliability_content(metrics.by_count)
+    console.out.print(rich_table(content, console.out.width))

@@ -216,7 +216,9 @@ def evaluate(  # noqa: PLR0913, PLR0917 - options of a command
         table.add_row(name, f"{total:,.0f}", f"{total / max(cost.n_orders, 1):,.1f}")
     console.out.print(table)
     if report is not None:
-        console.out.print(f"report written to {report}", highlight=False, markup=False)
+        console.out.print(
+            f"report written to {report}", highlight=False, markup=False, soft_wrap=True
+        )
 
 
 def simulate(

@@ -1,7 +1,8 @@
 """The plots of a report, as SVG that stands within a page and takes the page's colours.
 
 No state of matplotlib is kept or changed: figures are made without pyplot, and settings hold for
-one drawing. The same numbers and version of matplotlib give the same SVG.
+one drawing. The same numbers and version of matplotlib give the same SVG. No text of a report is
+drawn, so that none has to be escaped and no letter can lack a font.
 """
 
 from __future__ import annotations
@@ -248,7 +249,9 @@ def _plain_ticks(*axes: Any) -> None:
 def _draw_by_day(panel: Axes, day_ms: tuple[int, ...], shares: Any, title: str) -> None:
     from matplotlib.dates import AutoDateLocator, ConciseDateFormatter
 
-    days = np.array(day_ms).astype("datetime64[ms]")
+    # The day after the last ends its step, and gives a single day a width.
+    days = np.array([*day_ms, day_ms[-1] + _DAY_MS]).astype("datetime64[ms]")
+    shares = np.append(shares, shares[-1])
     places = AutoDateLocator(maxticks=8)
     panel.xaxis.set_major_locator(places)
     panel.xaxis.set_major_formatter(ConciseDateFormatter(places))
@@ -268,7 +271,7 @@ def _draw_calibration(report: TrainingReport, axes: list[Axes]) -> None:
         choice.raw_score, choice.log_odds, color=_COLOURS["accent"], marker="o", markersize=3
     )
     panel.set(
-        title=f"Calibration: {choice.chosen}",
+        title="Calibration",
         xlabel="raw score of the model (log-odds)",
         ylabel="calibrated log-odds",
     )

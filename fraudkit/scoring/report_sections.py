@@ -111,7 +111,7 @@ def metrics_table(metrics: ScoreMetrics, caption: str, currency: str = "") -> Ta
                 f"recall at {float(rate):.1%} false positives",
                 _shown(recall),
                 _shown(None if amount is None else amount.recall_at_false_positive_rate[rate]),
-                f"{frauds}; rate over {stopped}",
+                f"{frauds}; {stopped}",
             )
             for rate, recall in count.recall_at_false_positive_rate.items()
         ),
@@ -121,15 +121,15 @@ def metrics_table(metrics: ScoreMetrics, caption: str, currency: str = "") -> Ta
         ),
         _row("Brier score", "brier_score", count, amount, orders, digits=5),
         _row("log loss", "log_loss", count, amount, orders, digits=5),
-        _row("calibration slope (1 if calibrated)", "calibration_slope", count, amount, orders),
-        _row("calibration intercept (0 if so)", "calibration_intercept", count, amount, orders),
+        _row("calibration slope (ideal 1)", "calibration_slope", count, amount, orders),
+        _row("calibration intercept (ideal 0)", "calibration_intercept", count, amount, orders),
     ]
     if count.fraud_basis_points is not None:
         rows.append(
-            _row("fraud basis points", "fraud_basis_points", count, amount, "approved", digits=2)
+            _row("fraud basis points", "fraud_basis_points", count, amount, "approved", digits=1)
         )
     if metrics.mean_cost_minor is not None:
-        cost = _shown(metrics.mean_cost_minor, digits=2)
+        cost = _shown(metrics.mean_cost_minor, digits=1)
         over = f"{metrics.n_orders_with_cost:,} orders; minor units {currency}".rstrip()
         rows.append(("mean cost per order", cost, NOT_KNOWN, over))
     columns = ("figure", "by count", "by amount", "over")

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from functools import cache
 from typing import Any
 
 import numpy as np
 
-from fraudkit.scoring.curves import score_curves
-from fraudkit.scoring.metrics import score_metrics
+from fraudkit.scoring.curves import Curves, score_curves
+from fraudkit.scoring.metrics import ScoreMetrics, score_metrics
 from fraudkit.scoring.report import (
     CalibrationChoice,
     Censoring,
@@ -24,18 +25,8 @@ START_MS = 20_000 * DAY_MS
 
 def full_report(**changed: Any) -> TrainingReport:
     """Return a report that has something to say in every section, with given fields changed."""
-    is_fraud, probability, time_ms = spread_over_days(6_000, 20, seed=9)
+    metrics, curves = _measured()
     rng = np.random.default_rng(4)
-    metrics = score_metrics(
-        is_fraud,
-        probability,
-        event_time_ms=START_MS + time_ms,
-        amount_minor=rng.gamma(2.0, 3_000.0, 6_000).round(),
-        entity=rng.integers(0, 700, 6_000),
-        is_approved=probability < 0.4,
-        cost_minor=rng.normal(-900.0, 4_000.0, 6_000),
-        top_k=(10,),
-    )
     days = tuple(START_MS + number * DAY_MS for number in range(60))
     ages = tuple(float(age) for age in range(0, 91, 3))
     fields: dict[str, Any] = {
@@ -52,7 +43,7 @@ def full_report(**changed: Any) -> TrainingReport:
         "counts": {"orders": 31_250, "frauds": 902, "features": 118, "trees": 240},
         "total_cost_minor": {"the policy": -812_345.0, "approving all": 90_000.5},
         "n_cost_orders": 5_900,
-        "curves": score_curves(is_fraud, probability),
+        "curves": curves,
         "maturity": LabelMaturity(
             age_days=ages,
             arrived_share=tuple(float(1 - np.exp(-age / 20)) for age in ages),
@@ -83,3 +74,20 @@ def full_report(**changed: Any) -> TrainingReport:
         "warnings": ("Only 20 days were measured on: the intervals are rough.",),
     }
     return TrainingReport(**(fields | changed))
+
+
+@cache
+def _measured() -> tuple[ScoreMetrics, Curves]:
+    is_fraud, probability, time_ms = spread_over_days(6_000, 20, seed=9)
+    rng = np.random.default_rng(4)
+    metrics = score_metrics(
+        is_fraud,
+        probability,
+        event_time_ms=START_MS + time_ms,
+        amount_minor=rng.gamma(2.0, 3_000.0, 6_000).round(),
+        entity=rng.integers(0, 700, 6_000),
+        is_approved=probability < 0.4,
+        cost_minor=rng.normal(-900.0, 4_000.0, 6_000),
+        top_k=(10,),
+    )
+    return metrics, score_curves(is_fraud, probability)

@@ -174,10 +174,7 @@ def evaluate(
             "evaluation needs orders that are in both files with a label known by then, got none; "
             "state [label] or [outcomes] in the mapping, and check that transaction_id agrees"
         )
-    by_action = _costs_by_action(joined, costs)
-    is_fraud, probability = (joined[name].to_numpy() for name in ("is_fraud", "fraud_probability"))
-    chosen = joined["action"].replace_strict(list(ACTIONS), range(len(ACTIONS))).to_numpy()
-    policy_cost = by_action[chosen, np.arange(len(joined))]
+    cost, policy_cost = _realised_cost(joined, costs)
     return Evaluation(
         n_orders=len(scores),
         n_scored=len(scored),
@@ -187,8 +184,8 @@ def evaluate(
         first_event_ms=int(joined["event_time_ms"].min()),  # type: ignore[arg-type]
         last_event_ms=int(joined["event_time_ms"].max()),  # type: ignore[arg-type]
         metrics=score_metrics(
-            is_fraud,
-            probability,
+            joined["is_fraud"].to_numpy(),
+            joined["fraud_probability"].to_numpy(),
             event_time_ms=joined["event_time_ms"].to_numpy(),
             amount_minor=_numbers(joined["amount"]),
             entity=joined["entity"].to_numpy() if "entity" in joined.columns else None,
@@ -196,14 +193,8 @@ def evaluate(
             cost_minor=policy_cost,
             seed=seed,
         ),
-        cost=RealisedCost(
-            n_orders=int(np.isfinite(policy_cost).sum()),
-            currency=costs.currency,
-            policy_minor=float(np.nansum(policy_cost)),
-            approve_all_minor=float(np.nansum(by_action[ACTIONS.index("approve")])),
-            decline_all_minor=float(np.nansum(by_action[ACTIONS.index("decline")])),
-        ),
-        curves=score_curves(is_fraud, probability),
+        cost=cost,
+        curves=score_curves(joined["is_fraud"].to_numpy(), joined["fraud_probability"].to_numpy()),
     )
 
 
@@ -241,13 +232,22 @@ def _orders(data: MappedData, rates: RateTable, entity: str) -> pl.DataFrame:
     return orders
 
 
-def _costs_by_action(joined: pl.DataFrame, costs: Costs) -> NDArray[np.float64]:
-    """Return each action's cost of each order, shape (n_actions, n_orders); NaN if not known."""
+def _realised_cost(joined: pl.DataFrame, costs: Costs) -> tuple[RealisedCost, NDArray[np.float64]]:
+    """Return the costs, and those of the policy by order: NaN where the amount is not known."""
     amount = _numbers(joined["amount"])
     is_fraud = joined["is_fraud"].to_numpy().astype(np.float64)
     by_action = np.array(expected_costs(is_fraud, amount, costs))
     by_action[:, np.isnan(amount)] = np.nan
-    return by_action
+    chosen = joined["action"].replace_strict(list(ACTIONS), range(len(ACTIONS))).to_numpy()
+    policy_cost = by_action[chosen, np.arange(len(joined))]
+    cost = RealisedCost(
+        n_orders=int(np.isfinite(amount).sum()),
+        currency=costs.currency,
+        policy_minor=float(np.nansum(policy_cost)),
+        approve_all_minor=float(np.nansum(by_action[ACTIONS.index("approve")])),
+        decline_all_minor=float(np.nansum(by_action[ACTIONS.index("decline")])),
+    )
+    return cost, policy_cost
 
 
 def _numbers(column: pl.Series) -> NDArray[np.float64]:

@@ -4,12 +4,15 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from rich.table import Table
+
 from fraudkit import console
 
 if TYPE_CHECKING:
+    from fraudkit.evaluation import RealisedCost
     from fraudkit.scoring.metrics import ScoreMetrics
 
-__all__ = ["print_calibration", "print_metrics"]
+__all__ = ["print_calibration", "print_cost", "print_metrics"]
 
 
 def print_metrics(metrics: ScoreMetrics, title: str, currency: str = "") -> None:
@@ -30,3 +33,16 @@ def print_calibration(metrics: ScoreMetrics) -> None:
 
     content = reliability_content(metrics.by_count)
     console.out.print(rich_table(content, console.out.width))
+
+
+def print_cost(cost: RealisedCost) -> None:
+    """Print what three ways of deciding would have cost."""
+    title = f"Realised cost over {cost.n_orders:,} orders; negative is a gain"
+    table = Table("decided by", f"minor units of {cost.currency}", "per order", title=title)
+    for name, total in (
+        ("the policy", cost.policy_minor),
+        ("approving all", cost.approve_all_minor),
+        ("declining all", cost.decline_all_minor),
+    ):
+        table.add_row(name, f"{total:,.0f}", f"{total / max(cost.n_orders, 1):,.1f}")
+    console.out.print(table)

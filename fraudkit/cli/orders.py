@@ -11,7 +11,7 @@ import typer
 from rich.table import Table
 
 from fraudkit import console
-from fraudkit.cli.figures import print_calibration, print_metrics
+from fraudkit.cli.figures import print_calibration, print_cost, print_metrics
 from fraudkit.cli.options import (
     AsJson,
     BundleFolder,
@@ -205,16 +205,7 @@ def evaluate(  # noqa: PLR0913, PLR0917 - options of a command
         found.cost.currency,
     )
     print_calibration(found.metrics)
-    cost = found.cost
-    title = f"Realised cost over {cost.n_orders:,} orders; negative is a gain"
-    table = Table("decided by", f"minor units of {cost.currency}", "per order", title=title)
-    for name, total in (
-        ("the policy", cost.policy_minor),
-        ("approving all", cost.approve_all_minor),
-        ("declining all", cost.decline_all_minor),
-    ):
-        table.add_row(name, f"{total:,.0f}", f"{total / max(cost.n_orders, 1):,.1f}")
-    console.out.print(table)
+    print_cost(found.cost)
     if report is not None:
         console.out.print(
             f"report written to {report}", highlight=False, markup=False, soft_wrap=True

@@ -15,7 +15,7 @@ from fraudkit.scoring.report_sections import TableContent, report_sections
 __all__ = ["report_text", "rich_table"]
 
 _WIDE: Final = 110
-_WORDS_WIDTH: Final = 17
+_WORDS_WIDTH: Final = 18  # of "Card Precision@100"
 
 
 def report_text(report: TrainingReport, width: int) -> str:

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Final
 
 import numpy as np
 import polars as pl
 from msgspec import Struct
+from numpy.typing import NDArray
 
 from fraudkit.decisions.costs import Costs, expected_costs
 from fraudkit.decisions.policy import ACTIONS, Policy, parse_policy
@@ -14,12 +16,15 @@ from fraudkit.domain.money import RateTable
 from fraudkit.errors import DataFileError, PolicyError, TrainingError
 from fraudkit.features.offline import reference_amounts
 from fraudkit.mapping import MappedData
+from fraudkit.scoring.curves import Curves, score_curves
 from fraudkit.scoring.maturity import labels_known_before, mature_labels
 from fraudkit.scoring.metrics import ScoreMetrics, score_metrics
+from fraudkit.scoring.report import TrainingReport
 
-__all__ = ["Evaluation", "RealisedCost", "evaluate", "read_scores"]
+__all__ = ["CARD", "Evaluation", "RealisedCost", "evaluate", "read_scores"]
 
-_WANTED = ("transaction_id", "fraud_probability", "action")
+CARD: Final = "payment.card.fingerprint"
+_WANTED: Final = ("transaction_id", "fraud_probability", "action")
 
 
 class RealisedCost(Struct, frozen=True, kw_only=True):
@@ -59,6 +64,14 @@ class Evaluation(Struct, frozen=True, kw_only=True):
         ``n_label_known / n_scored``: the maturity of the labels.
     as_of_ms : int
         When we look: what became known later is not used.
+    first_event_ms, last_event_ms : int
+        Of the orders with a known label.
+    metrics : ScoreMetrics
+        By amount too, with intervals; approved are the orders whose action is ``approve``; the
+        mean cost is that of the policy's decisions, as in ``cost``.
+    cost : RealisedCost
+    curves : Curves
+        For a report.
     """
 
     n_orders: int
@@ -66,8 +79,34 @@ class Evaluation(Struct, frozen=True, kw_only=True):
     n_label_known: int
     label_known_share: float
     as_of_ms: int
+    first_event_ms: int
+    last_event_ms: int
     metrics: ScoreMetrics
     cost: RealisedCost
+    curves: Curves
+
+    def report(self, title: str) -> TrainingReport:
+        """Return what was found as a report: text, a notebook's table or a page with plots."""
+        cost = self.cost
+        return TrainingReport(
+            title=title,
+            metrics=self.metrics,
+            measured_on=(
+                f"{self.n_label_known:,} of {self.n_scored:,} scored orders with a label known "
+                f"by then ({self.label_known_share:.1%})."
+            ),
+            currency=cost.currency,
+            test_from_ms=self.first_event_ms,
+            test_until_ms=self.last_event_ms,
+            counts={"orders in the file": self.n_orders, "orders with a score": self.n_scored},
+            total_cost_minor={
+                "the policy": cost.policy_minor,
+                "approving all": cost.approve_all_minor,
+                "declining all": cost.decline_all_minor,
+            },
+            n_cost_orders=cost.n_orders,
+            curves=self.curves,
+        )
 
 
 def evaluate(
@@ -78,6 +117,8 @@ def evaluate(
     *,
     as_of_ms: int,
     label_delay_days: float | None = None,
+    entity: str = CARD,
+    seed: int = 0,
 ) -> Evaluation:
     """Return how well scores did against the labels known by ``as_of_ms``.
 
@@ -92,11 +133,17 @@ def evaluate(
     label_delay_days : float, optional
         How long labels take; a younger order is left out, see
         `fraudkit.scoring.maturity.mature_labels`.
+    entity : str
+        The field that Card Precision counts by, such as ``"entities.terminal"`` or
+        ``"account.user_id"``; by default the card, if the data have one.
+    seed : int
+        Draws the days of the intervals.
 
     Raises
     ------
     DataFileError
-        If a column of scores is missing, or holds an action that is none of ours.
+        If a column of scores is missing or holds an action that is none of ours, or if another
+        entity than the card is asked for and the data have none.
     PolicyError
         If the costs are in another currency than the amounts.
     TrainingError
@@ -117,28 +164,37 @@ def evaluate(
     odd = scored.filter(~pl.col("action").is_in(ACTIONS))["action"]
     if len(odd):
         raise DataFileError(f"an action must be one of {', '.join(ACTIONS)}, got {odd[0]!r}")
-    amounts = data.frame.select("transaction_id").with_columns(
-        amount=reference_amounts(data.frame, rates)
-    )
+    orders = _orders(data, rates, entity)
     as_it_stood = labels_known_before(data.labels, as_of_ms + 1)
     labels = mature_labels(data.frame, as_it_stood, label_delay_days)
     known = labels.filter(pl.col("matured_at_ms") <= as_of_ms)
-    joined = scored.join(known, on="transaction_id").join(amounts, on="transaction_id")
+    joined = scored.join(known, on="transaction_id").join(orders, on="transaction_id")
     if joined.is_empty():
         raise TrainingError(
             "evaluation needs orders that are in both files with a label known by then, got none; "
             "state [label] or [outcomes] in the mapping, and check that transaction_id agrees"
         )
+    cost, policy_cost = _realised_cost(joined, costs)
     return Evaluation(
         n_orders=len(scores),
         n_scored=len(scored),
         n_label_known=len(joined),
         label_known_share=len(joined) / len(scored),
         as_of_ms=as_of_ms,
+        first_event_ms=int(joined["event_time_ms"].min()),  # type: ignore[arg-type]
+        last_event_ms=int(joined["event_time_ms"].max()),  # type: ignore[arg-type]
         metrics=score_metrics(
-            joined["is_fraud"].to_numpy(), joined["fraud_probability"].to_numpy()
+            joined["is_fraud"].to_numpy(),
+            joined["fraud_probability"].to_numpy(),
+            event_time_ms=joined["event_time_ms"].to_numpy(),
+            amount_minor=_numbers(joined["amount"]),
+            entity=joined["entity"].to_numpy() if "entity" in joined.columns else None,
+            is_approved=(joined["action"] == "approve").to_numpy(),
+            cost_minor=policy_cost,
+            seed=seed,
         ),
-        cost=_realised_cost(joined, costs),
+        cost=cost,
+        curves=score_curves(joined["is_fraud"].to_numpy(), joined["fraud_probability"].to_numpy()),
     )
 
 
@@ -160,20 +216,39 @@ def read_scores(path: Path) -> tuple[pl.DataFrame, Policy]:
     return frame, parse_policy(metadata["fraudkit.policy"], str(path))
 
 
-def _realised_cost(joined: pl.DataFrame, costs: Costs) -> RealisedCost:
-    held = joined.filter(pl.col("amount").is_not_null())
-    by_action = np.array(
-        expected_costs(
-            held["is_fraud"].to_numpy().astype(np.float64),
-            held["amount"].to_numpy().astype(np.float64),
-            costs,
+def _orders(data: MappedData, rates: RateTable, entity: str) -> pl.DataFrame:
+    """Return the amount, the time and, where there is one, the entity's code of each order."""
+    orders = data.frame.select(
+        "transaction_id", "event_time_ms", amount=reference_amounts(data.frame, rates)
+    )
+    if entity in data.frame.columns:
+        code = data.frame[entity].cast(pl.String).rank("dense").cast(pl.Int64).fill_null(-1)
+        return orders.with_columns(entity=code)
+    if entity != CARD:
+        raise DataFileError(
+            f"the orders must have the field {entity!r} to count Card Precision by, "
+            f"they have {sorted(data.frame.columns)}"
         )
-    )
-    chosen = held["action"].replace_strict(list(ACTIONS), range(len(ACTIONS))).to_numpy()
-    return RealisedCost(
-        n_orders=len(held),
+    return orders
+
+
+def _realised_cost(joined: pl.DataFrame, costs: Costs) -> tuple[RealisedCost, NDArray[np.float64]]:
+    """Return the costs, and those of the policy by order: NaN where the amount is not known."""
+    amount = _numbers(joined["amount"])
+    is_fraud = joined["is_fraud"].to_numpy().astype(np.float64)
+    by_action = np.array(expected_costs(is_fraud, amount, costs))
+    by_action[:, np.isnan(amount)] = np.nan
+    chosen = joined["action"].replace_strict(list(ACTIONS), range(len(ACTIONS))).to_numpy()
+    policy_cost = by_action[chosen, np.arange(len(joined))]
+    cost = RealisedCost(
+        n_orders=int(np.isfinite(amount).sum()),
         currency=costs.currency,
-        policy_minor=float(by_action[chosen, np.arange(len(held))].sum()),
-        approve_all_minor=float(by_action[ACTIONS.index("approve")].sum()),
-        decline_all_minor=float(by_action[ACTIONS.index("decline")].sum()),
+        policy_minor=float(np.nansum(policy_cost)),
+        approve_all_minor=float(np.nansum(by_action[ACTIONS.index("approve")])),
+        decline_all_minor=float(np.nansum(by_action[ACTIONS.index("decline")])),
     )
+    return cost, policy_cost
+
+
+def _numbers(column: pl.Series) -> NDArray[np.float64]:
+    return column.cast(pl.Float64).fill_null(np.nan).to_numpy()

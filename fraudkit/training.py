@@ -295,7 +295,7 @@ def _summary(
             "from_ms": fitted.test_from_ms,
             "orders": test_orders,
             "label_known_share": fitted.metrics.n_orders / test_orders,
-            "metrics": msgspec.to_builtins(fitted.metrics),
+            "metrics": fitted.metrics.plain(),
         },
     }
 

@@ -11,6 +11,7 @@ import typer
 from rich.table import Table
 
 from fraudkit import console
+from fraudkit.cli.figures import print_calibration, print_cost, print_metrics
 from fraudkit.cli.options import (
     AsJson,
     BundleFolder,
@@ -28,7 +29,7 @@ from fraudkit.cli.reading import (
     report_errors,
     time_ms,
 )
-from fraudkit.console import counting, print_calibration, print_json, print_metrics, stages
+from fraudkit.console import counting, print_json, stages
 from fraudkit.errors import InputError
 
 __all__ = ["evaluate", "score", "simulate", "train"]
@@ -151,7 +152,7 @@ def score(
     console.out.print(f"written to {out}", highlight=False)
 
 
-def evaluate(
+def evaluate(  # noqa: PLR0913, PLR0917 - options of a command
     scores: Annotated[Path, typer.Option(help="What `fraudkit score` wrote.")],
     data: DataFiles,
     mapping: MappingFile = None,
@@ -161,11 +162,19 @@ def evaluate(
     as_of: Annotated[
         str | None, typer.Option(help="RFC 3339 time; labels known later are not used.")
     ] = None,
+    entity: Annotated[
+        str, typer.Option(help="The field that Card Precision counts by.")
+    ] = "payment.card.fingerprint",
+    report: Annotated[
+        Path | None, typer.Option(help="HTML file to write: figures and plots on one page.")
+    ] = None,
+    seed: Annotated[int, typer.Option(help="Draws the days of the intervals.")] = 0,
     as_json: AsJson = False,  # noqa: FBT002 - a command-line flag
 ) -> None:
     """Hold scores against what became known, in rates and in money."""
     from fraudkit.evaluation import evaluate as evaluate_scores
     from fraudkit.evaluation import read_scores
+    from fraudkit.scoring.report import write_report
 
     columns, read = read_orders(data, mapping)
     report_errors(read)
@@ -178,28 +187,29 @@ def evaluate(
         chosen.costs,
         label_delay_days=columns.delay_days,
         as_of_ms=last_known_ms(read, columns) if as_of is None else time_ms(as_of, "--as-of"),
+        entity=entity,
+        seed=seed,
     )
+    as_of_words = f"{datetime.fromtimestamp(found.as_of_ms / 1000, UTC):%Y-%m-%d %H:%M} UTC"
+    if report is not None:
+        write_report(report, found.report(f"{scores.name} as of {as_of_words}"))
     if as_json:
         plain = msgspec.to_builtins(found)
-        print_json(plain.pop("metrics") | plain)
+        del plain["curves"], plain["metrics"]
+        print_json(found.metrics.plain() | plain)
         return
     print_metrics(
         found.metrics,
         f"{found.n_label_known:,} of {found.n_scored:,} scored orders with a label known by "
-        f"{datetime.fromtimestamp(found.as_of_ms / 1000, UTC):%Y-%m-%d %H:%M} UTC "
-        f"({found.label_known_share:.1%})",
+        f"{as_of_words} ({found.label_known_share:.1%})",
+        found.cost.currency,
     )
     print_calibration(found.metrics)
-    cost = found.cost
-    title = f"Realised cost over {cost.n_orders:,} orders; negative is a gain"
-    table = Table("decided by", f"minor units of {cost.currency}", "per order", title=title)
-    for name, total in (
-        ("the policy", cost.policy_minor),
-        ("approving all", cost.approve_all_minor),
-        ("declining all", cost.decline_all_minor),
-    ):
-        table.add_row(name, f"{total:,.0f}", f"{total / max(cost.n_orders, 1):,.1f}")
-    console.out.print(table)
+    print_cost(found.cost)
+    if report is not None:
+        console.out.print(
+            f"report written to {report}", highlight=False, markup=False, soft_wrap=True
+        )
 
 
 def simulate(

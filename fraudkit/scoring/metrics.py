@@ -1,30 +1,29 @@
 """Metrics of a score against known labels; each says what it is divided by.
 
-Ties in the score are one step of the curve: no order among equal scores is ever assumed.
+Every figure comes twice: by count, where each order weighs the same, and by amount, where each
+weighs what it was worth. Ties in the score are one step of the curve: no order among equal
+scores is ever assumed.
 """
 
 from __future__ import annotations
 
-from typing import Final
+from typing import Any, Final
 
+import msgspec
 import numpy as np
 from msgspec import Struct
 from numpy.typing import NDArray
 
-from fraudkit.errors import TrainingError
+from fraudkit.errors import InputError, TrainingError
+from fraudkit.scoring.card_precision import daily_card_precision
+from fraudkit.scoring.intervals import CONFIDENCE, DAYS_MIN, Days, Estimate, draw_days, estimate
+from fraudkit.scoring.ranking import ranked
+from fraudkit.scoring.reliability import clipped_log_odds
+from fraudkit.scoring.weighted_metrics import Orders, WeightedMetrics, ratio, weighted_metrics
 
-__all__ = ["FALSE_POSITIVE_RATES", "CalibrationBin", "ScoreMetrics", "score_metrics"]
+__all__ = ["ScoreMetrics", "score_metrics"]
 
-FALSE_POSITIVE_RATES: Final = (0.001, 0.01, 0.05)
-_SMALLEST_PROBABILITY: Final = 1e-15
-
-
-class CalibrationBin(Struct, frozen=True, kw_only=True):
-    """Orders of similar predicted probability: what was predicted and what came true."""
-
-    n_orders: int
-    mean_probability: float
-    fraud_share: float
+_TOP_K: Final = (100,)
 
 
 class ScoreMetrics(Struct, frozen=True, kw_only=True):
@@ -33,40 +32,129 @@ class ScoreMetrics(Struct, frozen=True, kw_only=True):
     Attributes
     ----------
     n_orders, n_frauds : int
-        Orders with a known label; every figure here is over these alone.
-    auc : float
-        Share of (fraud, honest) pairs in which the fraud scores higher; a tie counts half.
-    average_precision : float
-        Mean precision over the frauds, by descending score.
-    recall_at_false_positive_rate : dict[str, float]
-        Rate (stopped honest orders over all honest orders) → share of all frauds scored
-        above the highest cut that keeps the rate.
-    brier_score, log_loss : float
-        Mean squared error and mean negative log-likelihood of the probability, over orders.
-    calibration : tuple of CalibrationBin
-        Ten bins of equally many orders, by ascending probability.
+        Orders with a known label; every figure here is over these, or over fewer where it says.
+    n_days : int or None
+        UTC days with an order: the blocks that intervals are drawn from.
+    resamples, seed : int
+        How often the days were redrawn, and by which seed; 0 where intervals are withheld.
+    by_count : WeightedMetrics
+        Each order weighs 1, or the weight that was given.
+    by_amount : WeightedMetrics or None
+        Each order weighs its amount as well; over the orders with an amount.
+    card_precision : dict[str, Estimate]
+        k → mean over the days of Card Precision@k, the compromised among the k most suspected
+        customers over k, see `fraudkit.scoring.card_precision`. Its interval redraws the days'
+        precisions; who was detected on an earlier day stays as it was. Without weights.
+    n_orders_with_cost : int
+        Orders with a cost.
+    mean_cost_minor : Estimate or None
+        Cost over the weight of the orders with a cost; negative is a gain.
+    notes : tuple of str
+        What is withheld and why, as sentences.
     """
 
     n_orders: int
     n_frauds: int
-    auc: float
-    average_precision: float
-    recall_at_false_positive_rate: dict[str, float]
-    brier_score: float
-    log_loss: float
-    calibration: tuple[CalibrationBin, ...]
+    n_days: int | None
+    resamples: int
+    seed: int
+    by_count: WeightedMetrics
+    by_amount: WeightedMetrics | None = None
+    card_precision: dict[str, Estimate] = {}
+    n_orders_with_cost: int = 0
+    mean_cost_minor: Estimate | None = None
+    notes: tuple[str, ...] = ()
+
+    @property
+    def auc(self) -> float:
+        """The AUC by count."""
+        return self.by_count.auc.value
+
+    @property
+    def average_precision(self) -> float:
+        """The average precision by count."""
+        return self.by_count.average_precision.value
+
+    @property
+    def recall_at_false_positive_rate(self) -> dict[str, float]:
+        """The recalls by count."""
+        found = self.by_count.recall_at_false_positive_rate
+        return {rate: recall.value for rate, recall in found.items()}
+
+    def plain(self) -> dict[str, Any]:
+        """Return all that is known as plain data: the values by count, then everything."""
+        found = self.by_count
+        slope, intercept = found.calibration_slope, found.calibration_intercept
+        values: dict[str, Any] = {
+            "auc": self.auc,
+            "average_precision": self.average_precision,
+            "recall_at_false_positive_rate": self.recall_at_false_positive_rate,
+            "brier_score": found.brier_score.value,
+            "log_loss": found.log_loss.value,
+            "calibration_slope": None if slope is None else slope.value,
+            "calibration_intercept": None if intercept is None else intercept.value,
+            "calibration": [
+                {
+                    "n_orders": held.n_orders,
+                    "mean_probability": held.mean_probability,
+                    "fraud_share": held.fraud_share.value,
+                }
+                for held in found.reliability
+            ],
+        }
+        everything: dict[str, Any] = msgspec.to_builtins(self)
+        return values | everything
 
 
-def score_metrics(is_fraud: NDArray[np.bool_], probability: NDArray[np.float64]) -> ScoreMetrics:
-    """Return the metrics of a probability against labels.
+def score_metrics(  # noqa: PLR0913 - all that may be known of orders
+    is_fraud: NDArray[np.bool_],
+    probability: NDArray[np.float64],
+    *,
+    event_time_ms: NDArray[np.int64] | None = None,
+    amount_minor: NDArray[np.float64] | NDArray[np.int64] | None = None,
+    entity: NDArray[np.int64] | None = None,
+    is_approved: NDArray[np.bool_] | None = None,
+    cost_minor: NDArray[np.float64] | None = None,
+    weight: NDArray[np.float64] | None = None,
+    top_k: tuple[int, ...] = _TOP_K,
+    resamples: int = 200,
+    seed: int = 0,
+) -> ScoreMetrics:
+    """Return the metrics of a probability against labels, with 95 % intervals.
+
+    Every array has shape (n_orders,), in the same order.
 
     Parameters
     ----------
-    is_fraud, probability : ndarray, shape (n_orders,)
-        In the same order.
+    is_fraud, probability : ndarray
+        The label; the calibrated probability, in [0, 1].
+    event_time_ms : ndarray of int64, optional
+        When the order happened; whole UTC days are redrawn for the intervals. Without times
+        there are none, and no Card Precision.
+    amount_minor : ndarray, optional
+        At least 0, all in one currency; NaN where it is not known.
+    entity : ndarray of int64, optional
+        Who the customer or the card is, as a code, for Card Precision; negative where it is not
+        known.
+    is_approved : ndarray of bool, optional
+        Whether the order was or would be let through, for the fraud basis points.
+    cost_minor : ndarray, optional
+        What deciding so costs, for instance the least of
+        `fraudkit.decisions.costs.expected_costs`; NaN where it is not known.
+    weight : ndarray, optional
+        What an order counts for, at least 0, for instance the inverse of the probability that
+        its label could be seen.
+    top_k : tuple of int
+        The k of Card Precision@k.
+    resamples : int
+        How often the days are redrawn.
+    seed : int
+        The same arrays and seed give the same intervals.
 
     Raises
     ------
+    InputError
+        If an array has another length or a value that cannot be.
     TrainingError
         If there is not at least one fraud and one honest order.
 
@@ -76,50 +164,130 @@ def score_metrics(is_fraud: NDArray[np.bool_], probability: NDArray[np.float64])
     >>> metrics.auc, metrics.average_precision
     (0.75, 0.5)
     """
+    _check_kinds({"is_fraud": is_fraud, "is_approved": is_approved}, "b", is_fraud.shape)
+    _check_kinds({"event_time_ms": event_time_ms, "entity": entity}, "iu", is_fraud.shape)
+    _check_range("probability", probability, is_fraud.shape, 0.0, 1.0)
+    _check_range("weight", weight, is_fraud.shape, 0.0)
+    _check_range("amount_minor", amount_minor, is_fraud.shape, 0.0, may_be_unknown=True)
+    _check_range("cost_minor", cost_minor, is_fraud.shape, -np.inf, may_be_unknown=True)
     frauds = int(is_fraud.sum())
     if frauds in (0, len(is_fraud)):
         raise TrainingError(
             "metrics need at least one fraud and one honest order with a known label, "
             f"got {frauds} frauds among {len(is_fraud)} orders"
         )
-    caught, stopped = _curve(is_fraud, probability)
-    recall, false_positive_rate = caught / frauds, stopped / (len(is_fraud) - frauds)
-    precision = caught[1:] / (caught[1:] + stopped[1:])
-    clipped = np.clip(probability, _SMALLEST_PROBABILITY, 1 - _SMALLEST_PROBABILITY)
+    days = draw_days(event_time_ms, len(is_fraud), resamples, seed)
+    orders = Orders(
+        is_fraud, probability, clipped_log_odds(probability), ranked(probability), days, is_approved
+    )
+    counts = np.ones(len(is_fraud)) if weight is None else weight.astype(np.float64)
+    amounts = None if amount_minor is None else counts * np.nan_to_num(amount_minor)
+    n_days = None if event_time_ms is None else days.multiplicity.shape[1]
+    by_count = weighted_metrics(orders, counts)
+    if by_count is None:
+        raise TrainingError(
+            "weight must be above 0 for at least one fraud and one honest order; "
+            "inverse probabilities are at least 1"
+        )
+    by_amount = None if amounts is None else weighted_metrics(orders, amounts)
+    notes = _notes(n_days, days, by_amount, is_asked=amounts is not None)
+    n_with_cost, mean_cost = _mean_cost(cost_minor, counts, days)
     return ScoreMetrics(
         n_orders=len(is_fraud),
         n_frauds=frauds,
-        auc=float(np.trapezoid(recall, false_positive_rate)),
-        average_precision=float(np.sum(np.diff(recall) * precision)),
-        recall_at_false_positive_rate={
-            f"{rate:g}": float(recall[false_positive_rate <= rate].max())
-            for rate in FALSE_POSITIVE_RATES
-        },
-        brier_score=float(np.mean((probability - is_fraud) ** 2)),
-        log_loss=float(-np.mean(np.where(is_fraud, np.log(clipped), np.log1p(-clipped)))),
-        calibration=_calibration(is_fraud, probability),
+        n_days=n_days,
+        resamples=len(days.multiplicity) - 1,
+        seed=seed,
+        by_count=by_count,
+        by_amount=by_amount,
+        card_precision=(
+            {} if entity is None or n_days is None else _card_precision(orders, entity, top_k)
+        ),
+        n_orders_with_cost=n_with_cost,
+        mean_cost_minor=mean_cost,
+        notes=notes,
     )
 
 
-def _curve(
-    is_fraud: NDArray[np.bool_], score: NDArray[np.float64]
-) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """Return frauds and honest orders at or above each distinct score, from none to all."""
-    order = np.argsort(-score, kind="stable")
-    last_of_tie = np.append(np.flatnonzero(np.diff(score[order])), len(order) - 1)
-    caught = np.cumsum(is_fraud[order])[last_of_tie].astype(float)
-    return np.append(0.0, caught), np.append(0.0, last_of_tie + 1 - caught)
-
-
-def _calibration(
-    is_fraud: NDArray[np.bool_], probability: NDArray[np.float64]
-) -> tuple[CalibrationBin, ...]:
-    order = np.argsort(probability, kind="stable")
-    return tuple(
-        CalibrationBin(
-            n_orders=len(part),
-            mean_probability=float(probability[part].mean()),
-            fraud_share=float(is_fraud[part].mean()),
+def _card_precision(
+    orders: Orders, entity: NDArray[np.int64], top_k: tuple[int, ...]
+) -> dict[str, Estimate]:
+    days = orders.days
+    n_days = days.multiplicity.shape[1]
+    return {
+        str(k): estimate(
+            np.einsum(
+                "d,rd->r",
+                daily_card_precision(orders.is_fraud, orders.probability, entity, days.place, k),
+                days.multiplicity,
+            )
+            / n_days
         )
-        for part in np.array_split(order, min(10, len(order)))
-    )
+        for k in top_k
+    }
+
+
+def _mean_cost(
+    cost_minor: NDArray[np.float64] | None, weight: NDArray[np.float64], days: Days
+) -> tuple[int, Estimate | None]:
+    if cost_minor is None:
+        return 0, None
+    held = np.where(np.isnan(cost_minor), 0.0, weight)
+    cost, total = days.totals(held * np.nan_to_num(cost_minor), held)
+    n_orders = int((held > 0).sum())
+    return n_orders, estimate(ratio(cost, total)) if n_orders else None
+
+
+def _notes(
+    n_days: int | None, days: Days, by_amount: WeightedMetrics | None, *, is_asked: bool
+) -> tuple[str, ...]:
+    notes = []
+    if n_days is None:
+        notes.append("No intervals: event times were not given.")
+    elif n_days < DAYS_MIN:
+        notes.append(f"No intervals: they need at least {DAYS_MIN} days, got {n_days}.")
+    elif len(days.multiplicity) > 1:
+        notes.append(f"{CONFIDENCE:.0%} intervals by redrawing {n_days} whole days.")
+    if is_asked and by_amount is None:
+        notes.append("No figures by amount: no fraud or no honest order has an amount above 0.")
+    return tuple(notes)
+
+
+def _check_kinds(named: dict[str, NDArray[Any] | None], kinds: str, shape: tuple[int, ...]) -> None:
+    """Refuse arrays of another shape or kind than the orders need."""
+    wanted = "bool" if kinds == "b" else "integers"
+    for name, held in named.items():
+        if held is not None and (held.shape != shape or held.dtype.kind not in kinds):
+            raise InputError(
+                f"{name} must be an array of {wanted} of shape {shape}, "
+                f"got {held.dtype} of shape {held.shape}"
+            )
+
+
+def _check_range(
+    name: str,
+    values: NDArray[Any] | None,
+    shape: tuple[int, ...],
+    low: float,
+    high: float = np.inf,
+    *,
+    may_be_unknown: bool = False,
+) -> None:
+    """Refuse an array of another shape, or with a number that cannot be."""
+    if values is None:
+        return
+    if values.shape != shape or values.dtype.kind not in "iuf":
+        raise InputError(
+            f"{name} must be an array of numbers of shape {shape}, "
+            f"got {values.dtype} of shape {values.shape}"
+        )
+    is_bad = ~((values >= low) & (values <= high)) | np.isinf(values)
+    if may_be_unknown:
+        is_bad &= ~np.isnan(values)
+    if is_bad.any():
+        place = int(np.argmax(is_bad))
+        unknown = ", or NaN where it is not known" if may_be_unknown else ""
+        raise InputError(
+            f"{name} must be finite and from {low:g} to {high:g}{unknown}, "
+            f"got {values[place]} at row {place}"
+        )

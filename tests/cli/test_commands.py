@@ -183,7 +183,9 @@ def test_an_evaluation_has_every_figure_with_what_it_is_over(
     assert set(ran.json) == {
         "n_orders", "n_scored", "n_label_known", "label_known_share", "as_of_ms", "n_frauds",
         "auc", "average_precision", "recall_at_false_positive_rate", "brier_score", "log_loss",
-        "calibration", "cost",
+        "calibration", "calibration_slope", "calibration_intercept", "cost", "by_count",
+        "by_amount", "card_precision", "mean_cost_minor", "n_orders_with_cost", "n_days", "notes",
+        "resamples", "seed", "first_event_ms", "last_event_ms",
     }  # fmt: skip
     assert ran.json["n_orders"] == ran.json["n_scored"] == ORDERS
     assert ran.json["as_of_ms"] == UNTIL_MS
@@ -194,6 +196,11 @@ def test_an_evaluation_has_every_figure_with_what_it_is_over(
     assert sum(held["n_orders"] for held in ran.json["calibration"]) == known
     assert ran.json["cost"]["n_orders"] == known
     assert ran.json["auc"] > 0.9
+    found = ran.json["by_amount"]["auc"]
+    assert found["low"] < found["value"] <= found["high"]
+    assert ran.json["mean_cost_minor"]["value"] == pytest.approx(
+        ran.json["cost"]["policy_minor"] / known
+    )
     later = run(*words, "--json").json
     assert later["n_label_known"] == later["n_scored"]
 
@@ -205,6 +212,32 @@ def test_an_evaluation_is_shown_to_people_too(run: Run, files: Table, scores: Pa
         assert words in ran.out
 
 
+def test_an_evaluation_is_written_as_a_page(
+    run: Run, files: Table, scores: Path, tmp_path: Path
+) -> None:
+    words = ["evaluate", "--scores", scores, "--data", files.csv, "--mapping", files.mapping]
+    page = tmp_path / "report.html"
+    ran = run(*words, "--report", page, "--entity", "entities.terminal")
+    assert (ran.status, ran.err) == (0, "")
+    assert f"report written to {page}" in ran.out
+    assert "Card Precision@100" in ran.out
+    text = page.read_text("utf-8")
+    for told in ("scores.parquet as of", "Card Precision@100", "Realised cost", "<svg"):
+        assert told in text
+
+
+def test_a_report_that_cannot_be_written_and_an_unknown_entity_are_told(
+    run: Run, files: Table, scores: Path, tmp_path: Path
+) -> None:
+    words = ["evaluate", "--scores", scores, "--data", files.csv, "--mapping", files.mapping]
+    ran = run(*words, "--report", tmp_path / "absent" / "report.html")
+    assert ran.status == 2
+    assert "must be a file in a folder that can be written to" in ran.err
+    ran = run(*words, "--entity", "entities.shop")
+    assert ran.status == 2
+    assert "must have the field 'entities.shop'" in ran.err
+
+
 def test_other_costs_change_the_costs_alone(
     run: Run, files: Table, scores: Path, tmp_path: Path
 ) -> None:
@@ -214,6 +247,7 @@ def test_other_costs_change_the_costs_alone(
     own = run(*words, "--json").json
     other = run(*words, "--policy", tmp_path / "policy.toml", "--json").json
     assert other.pop("cost")["approve_all_minor"] < own.pop("cost")["approve_all_minor"]
+    assert other.pop("mean_cost_minor") != own.pop("mean_cost_minor")
     assert other == own
 
 

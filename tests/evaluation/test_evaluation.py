@@ -18,6 +18,7 @@ from fraudkit.evaluation import Evaluation, evaluate, read_scores
 from fraudkit.mapping import MappedData
 from fraudkit.rescoring import score_data
 from fraudkit.scoring.bundle import load_bundle
+from fraudkit.scoring.curves import score_curves
 from fraudkit.scoring.maturity import mature_labels
 from fraudkit.scoring.metrics import score_metrics
 from tests.training.table import DAY_MS, MAPPING, START_MS, read_table, table
@@ -117,7 +118,49 @@ def test_metrics_are_those_of_the_orders_with_a_known_label(
     known = known_orders(scores, data)
     is_fraud = np.array([order["is_fraud"] for order in known])
     probability = np.array([order["fraud_probability"] for order in known])
-    assert found.metrics == score_metrics(is_fraud, probability)
+    alone = score_metrics(
+        is_fraud,
+        probability,
+        event_time_ms=np.array([order["event_time_ms"] for order in known]),
+        amount_minor=np.array([order["order.amount_minor"] for order in known]),
+        is_approved=np.array([order["action"] == "approve" for order in known]),
+        cost_minor=np.array(
+            [realised(o["action"], o["order.amount_minor"], is_fraud=o["is_fraud"]) for o in known]
+        ),
+    )
+    assert found.metrics.by_count == alone.by_count
+    assert found.metrics.by_amount == alone.by_amount
+    assert found.metrics.mean_cost_minor is not None
+    assert found.metrics.mean_cost_minor.value == pytest.approx(
+        found.cost.policy_minor / len(known)
+    )
+    assert found.curves == score_curves(is_fraud, probability)
+
+
+def test_card_precision_counts_by_the_entity_that_is_named(
+    scores: pl.DataFrame, data: MappedData
+) -> None:
+    found = evaluated(scores, data, entity="entities.terminal")
+    known = known_orders(scores, data)
+    names = sorted({order["entities.terminal"] for order in known})
+    alone = score_metrics(
+        np.array([order["is_fraud"] for order in known]),
+        np.array([order["fraud_probability"] for order in known]),
+        event_time_ms=np.array([order["event_time_ms"] for order in known]),
+        entity=np.array([names.index(order["entities.terminal"]) for order in known]),
+    )
+    assert found.metrics.card_precision == alone.card_precision
+    assert 0 < alone.card_precision["100"].value < 1
+    assert evaluated(scores, data).metrics.card_precision == {}
+    with pytest.raises(DataFileError, match=r"must have the field 'entities\.shop'"):
+        evaluated(scores, data, entity="entities.shop")
+
+
+def test_a_report_says_what_was_found(found: Evaluation) -> None:
+    report = found.report("Scores of March")
+    assert report.metrics == found.metrics
+    assert report.total_cost_minor["the policy"] == found.cost.policy_minor
+    assert f"{found.n_label_known:,} of {found.n_scored:,} scored orders" in report.text()
 
 
 def test_costs_are_what_a_loop_adds_up(
@@ -156,7 +199,11 @@ def test_an_amount_without_a_rate_is_in_no_cost(
     mixed = MappedData(**(vars(data) | {"frame": frame}))
     without = evaluated(scores, mixed)
     assert without.cost.n_orders == found.cost.n_orders - 7
-    assert without.metrics == found.metrics
+    assert without.metrics.by_count == found.metrics.by_count
+    assert without.metrics.by_amount is not None
+    assert found.metrics.by_amount is not None
+    assert without.metrics.by_amount.n_orders == found.metrics.by_amount.n_orders - 7
+    assert without.metrics.n_orders_with_cost == without.cost.n_orders
 
 
 def test_a_later_look_knows_more(scores: pl.DataFrame, data: MappedData) -> None:

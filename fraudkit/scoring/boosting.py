@@ -17,6 +17,7 @@ from msgspec import Struct
 from numpy.typing import NDArray
 
 from fraudkit.errors import TrainingError
+from fraudkit.scoring.averaging import averaged_text
 from fraudkit.scoring.bin_edges import forced_bins
 
 try:
@@ -35,7 +36,6 @@ __all__ = [
     "boost",
     "honest_sample",
     "lightgbm_parameters",
-    "model_text",
 ]
 
 
@@ -48,7 +48,9 @@ class ModelSettings(Struct, frozen=True, kw_only=True):
         Plain gradient boosting, or with some of the earlier trees dropped at each step, so that
         later trees do not mend what the first few did.
     n_trees : int
-        How many; there is no early stopping.
+        How many in each model; there is no early stopping.
+    n_models : int
+        So many models of different seeds are averaged: what one learnt by chance weighs less.
     max_bin : int
         Many, because frauds gather at sharp amounts that few bins would blur. See also
         `fraudkit.scoring.bin_edges`.
@@ -68,6 +70,7 @@ class ModelSettings(Struct, frozen=True, kw_only=True):
 
     boosting: Literal["gbdt", "dart"] = "gbdt"
     n_trees: int = 100
+    n_models: int = 1
     learning_rate: float = 0.05
     num_leaves: int = 15
     min_data_in_leaf: int = 40
@@ -142,10 +145,13 @@ def boost(
         rows, is_fraud = rows[kept], is_fraud[kept]
         weights = None if weights is None else weights[kept]
     data = binned(rows, is_fraud, columns, settings.max_bin, weights=weights, n_threads=n_threads)
-    booster = lightgbm.train(
-        lightgbm_parameters(settings, columns, n_threads), data, settings.n_trees
-    )
-    return Boosted(model_text(booster, log(share)), booster.feature_importance("gain"))
+    texts, gain = [], np.zeros(rows.shape[1])
+    for seed in range(settings.seed, settings.seed + settings.n_models):
+        parameters = lightgbm_parameters(settings, columns, n_threads) | {"seed": seed}
+        booster = lightgbm.train(parameters, data, settings.n_trees)
+        gain += booster.feature_importance("gain")
+        texts.append(_text(booster, log(share)))
+    return Boosted(averaged_text(texts), gain)
 
 
 def binned(
@@ -236,12 +242,12 @@ def honest_sample(
     return kept, n_kept / len(honest)
 
 
-def model_text(booster: lightgbm.Booster, added_log_odds: float = 0.0) -> str:
+def _text(booster: lightgbm.Booster, added_log_odds: float) -> str:
     """Return LightGBM's text without its parameters, with a constant added to every score."""
     if added_log_odds:
         first = booster.dump_model(num_iteration=1)["tree_info"][0]
         for leaf in range(first["num_leaves"]):
             value = booster.get_leaf_output(0, leaf) + added_log_odds
             booster.set_leaf_output(0, leaf, value)
-    text = booster.model_to_string()
+    text: str = booster.model_to_string()
     return text.partition("\nparameters:")[0].rstrip("\n") + "\n"

@@ -52,7 +52,10 @@ class Compared(NamedTuple):
 
 
 def compare_calibrations(
-    raw_score: Scores, is_fraud: Labels, event_time_ms: NDArray[np.int64]
+    raw_score: Scores,
+    is_fraud: Labels,
+    event_time_ms: NDArray[np.int64],
+    weights: Scores | None = None,
 ) -> Compared:
     """Return the calibration with the least log loss on orders apart.
 
@@ -66,6 +69,8 @@ def compare_calibrations(
     ----------
     raw_score : ndarray of float64, shape (n_orders,)
         Of a model that was not trained on these orders.
+    weights : ndarray of float64, shape (n_orders,), optional
+        How many orders each stands for.
 
     Raises
     ------
@@ -79,7 +84,8 @@ def compare_calibrations(
     methods = dict(_METHODS)
     if frauds < _FRAUDS_FOR_ISOTONIC_MIN:
         del methods["isotonic"]
-    whole = {name: fit(scores, is_fraud) for name, fit in methods.items()}
+    each = np.ones(len(scores)) if weights is None else weights
+    whole = {name: fit(scores, is_fraud, each) for name, fit in methods.items()}
     order = np.argsort(event_time_ms, kind="stable")
     losses = {name: np.empty(len(scores)) for name in methods}
     for part in np.array_split(order, _PARTS):
@@ -87,8 +93,9 @@ def compare_calibrations(
         rest[part] = False
         can_fit = 0 < is_fraud[rest].sum() < rest.sum() and np.ptp(scores[rest]) > _LEAST_STEP
         for name, fit in methods.items():
-            curve = fit(scores[rest], is_fraud[rest]) if can_fit else _IDENTITY
-            losses[name][part] = log_losses(curve.log_odds_of_many(scores[part]), is_fraud[part])
+            curve = fit(scores[rest], is_fraud[rest], each[rest]) if can_fit else _IDENTITY
+            loss = log_losses(curve.log_odds_of_many(scores[part]), is_fraud[part])
+            losses[name][part] = loss * each[part] / each.mean()
     chosen = _chosen(losses)
     standard_error = {
         name: _standard_error(loss - losses["identity"]) for name, loss in losses.items()
@@ -117,14 +124,14 @@ def log_losses(log_odds: Scores, is_fraud: Labels) -> NDArray[np.float64]:
     return np.asarray(np.logaddexp(0.0, np.where(is_fraud, -log_odds, log_odds)), np.float64)
 
 
-def fit_logistic(raw_score: Scores, is_fraud: Labels) -> Calibration:
+def fit_logistic(raw_score: Scores, is_fraud: Labels, weights: Scores) -> Calibration:
     """Return the straight line of log-odds over raw score with the least log loss.
 
     References
     ----------
     Platt, "Probabilistic outputs for support vector machines", 1999.
     """
-    slope, intercept = _regression(raw_score[:, None], is_fraud)
+    slope, intercept = _regression(raw_score[:, None], is_fraud, weights)
     if slope[0] <= 0:
         raise TrainingError(
             "the model ranks later orders the wrong way round; is the label column right?"
@@ -132,7 +139,7 @@ def fit_logistic(raw_score: Scores, is_fraud: Labels) -> Calibration:
     return _curve("logistic", np.array(_ends(raw_score)), lambda x: intercept + slope[0] * x)
 
 
-def fit_beta(raw_score: Scores, is_fraud: Labels) -> Calibration:
+def fit_beta(raw_score: Scores, is_fraud: Labels, weights: Scores) -> Calibration:
     """Return the curve ``a ln p - b ln(1 - p) + c`` of the raw probability ``p``, ``a, b >= 0``.
 
     References
@@ -144,11 +151,11 @@ def fit_beta(raw_score: Scores, is_fraud: Labels) -> Calibration:
     def parts(scores: Scores) -> NDArray[np.float64]:
         return np.column_stack([-np.logaddexp(0.0, -scores), np.logaddexp(0.0, scores)])
 
-    slopes, intercept = _regression(parts(raw_score), is_fraud)
+    slopes, intercept = _regression(parts(raw_score), is_fraud, weights)
     for place in (0, 1):
         if slopes[place] < 0:
             other = 1 - place
-            kept, intercept = _regression(parts(raw_score)[:, [other]], is_fraud)
+            kept, intercept = _regression(parts(raw_score)[:, [other]], is_fraud, weights)
             slopes = np.zeros(2)
             slopes[other] = max(kept[0], 0.0)
             break
@@ -156,7 +163,7 @@ def fit_beta(raw_score: Scores, is_fraud: Labels) -> Calibration:
     return _curve("beta", knots, lambda x: intercept + parts(x) @ slopes)
 
 
-def fit_isotonic(raw_score: Scores, is_fraud: Labels) -> Calibration:
+def fit_isotonic(raw_score: Scores, is_fraud: Labels, weights: Scores) -> Calibration:
     """Return the rising steps of the fraud share, joined by straight lines.
 
     Steps of few orders are drawn towards the fraud share of all by one order more, so that no
@@ -167,12 +174,13 @@ def fit_isotonic(raw_score: Scores, is_fraud: Labels) -> Calibration:
     Zadrozny and Elkan, "Transforming classifier scores into accurate multiclass probability
     estimates", KDD 2002. The order more: Laplace's rule of succession with the prior share.
     """
-    ascending = np.sort(raw_score)
-    steps = IsotonicRegression(out_of_bounds="clip").fit(raw_score, is_fraud).predict(ascending)
+    order = np.argsort(raw_score, kind="stable")
+    ascending, before = raw_score[order], np.append(0.0, np.cumsum(weights[order]))
+    steps = IsotonicRegression().fit(raw_score, is_fraud, weights).predict(ascending)
     first = np.flatnonzero(np.diff(steps, prepend=-1.0))
     last = np.append(first[1:], len(steps)) - 1
-    n_orders = last - first + 1
-    prior = float(is_fraud.mean())
+    n_orders = before[last + 1] - before[first]
+    prior = float(np.average(is_fraud, weights=weights))
     shares = np.maximum.accumulate((steps[first] * n_orders + prior) / (n_orders + 1.0))
     middles = (ascending[first] + ascending[last]) / 2.0
     if len(middles) > _ISOTONIC_KNOTS_MAX:
@@ -191,11 +199,11 @@ def fit_isotonic(raw_score: Scores, is_fraud: Labels) -> Calibration:
     )
 
 
-def _fit_nothing(_raw_score: Scores, _is_fraud: Labels) -> Calibration:
+def _fit_nothing(_raw_score: Scores, _is_fraud: Labels, _weights: Scores) -> Calibration:
     return _IDENTITY
 
 
-_METHODS: Final[dict[str, Callable[[Scores, Labels], Calibration]]] = {
+_METHODS: Final[dict[str, Callable[[Scores, Labels, Scores], Calibration]]] = {
     "identity": _fit_nothing,
     "logistic": fit_logistic,
     "beta": fit_beta,
@@ -204,9 +212,9 @@ _METHODS: Final[dict[str, Callable[[Scores, Labels], Calibration]]] = {
 
 
 def _regression(
-    values: NDArray[np.float64], is_fraud: Labels
+    values: NDArray[np.float64], is_fraud: Labels, weights: Scores
 ) -> tuple[NDArray[np.float64], float]:
-    model = LogisticRegression(C=1e6, max_iter=1000).fit(values, is_fraud)
+    model = LogisticRegression(C=1e6, max_iter=1000).fit(values, is_fraud, weights)
     return np.asarray(model.coef_[0], np.float64), float(model.intercept_[0])
 
 

@@ -35,7 +35,9 @@ class FraudClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
     ----------
     boosting : {"gbdt", "dart"}
     n_trees : int
-        How many trees; there is no early stopping inside.
+        How many trees of each model; there is no early stopping inside.
+    n_models : int
+        So many models of different seeds are averaged.
     learning_rate, num_leaves, min_data_in_leaf, feature_fraction, bagging_fraction, lambda_l2, \
 cat_smooth
         See `fraudkit.scoring.boosting.ModelSettings`.
@@ -90,6 +92,7 @@ cat_smooth
         *,
         boosting: str = "gbdt",
         n_trees: int = 300,
+        n_models: int = 1,
         learning_rate: float = 0.05,
         num_leaves: int = 31,
         min_data_in_leaf: int = 40,
@@ -108,6 +111,7 @@ cat_smooth
     ) -> None:
         self.boosting = boosting
         self.n_trees = n_trees
+        self.n_models = n_models
         self.learning_rate = learning_rate
         self.num_leaves = num_leaves
         self.min_data_in_leaf = min_data_in_leaf

@@ -13,6 +13,7 @@ __all__ = ["check_parameters"]
 
 _WHOLE: Final = {
     "n_trees": (1, 100_000),
+    "n_models": (1, 1_000),
     "num_leaves": (2, 131_072),
     "min_data_in_leaf": (1, 2**31 - 1),
     "max_bin": (2, 65_535),

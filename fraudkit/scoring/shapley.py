@@ -26,22 +26,26 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fraudkit.compiled import compiled, compiled_part
-from fraudkit.errors import BundleError
+from fraudkit.errors import ModelNotSupported
 from fraudkit.scoring.tree_layout import READING, Ensemble, goes_right, read_row
 
 __all__ = ["Game", "explain_block", "explain_row", "game_against"]
 
 _PATH_MAX: Final = 512
+_STEP: Final = 4
+_STEP_BITS: Final = np.uint64(2)
+_LEAVES: Final = np.uint64(1)
+_SPLITS: Final = np.uint64(2)
 _PLACE: Final = np.uint64(0xFFFFFFFF)
 _BRANCH: Final = np.uint64(32)
 _THEIRS: Final = np.uint64(1 << 32)
-_BATCH_NODES: Final = 1024
+_BATCH_NODES: Final = 2048
 """Trees are walked together until they have so many nodes: what is written stays in the cache."""
 _SPLIT: Final = np.dtype(
     {
         "names": [
             *("key", "value", "left", "earlier", "reading"),
-            *("turns_right", "is_open", "is_split", "is_leaf"),
+            *("turns_right", "is_open", "split_step", "leaf_step"),
         ],
         "formats": ["i8", "f8", "u4", "u4", "u4", "u1", "u1", "u1", "u1"],
         "offsets": [0, 0, 8, 12, 16, 20, 21, 22, 23],
@@ -52,7 +56,7 @@ _SPLIT: Final = np.dtype(
 
 ``earlier`` is the split above on the same feature, or 0; ``turns_right`` where the reference goes
 right; ``is_open`` unless a split above has made the feature ours. A leaf has its value for a key,
-its tree for ``left`` and its number of features that are ours for ``earlier``.
+for ``left`` the number of its tree, from 1, and for ``earlier`` how many features are ours there.
 """
 
 
@@ -87,25 +91,23 @@ class _Work(NamedTuple):
 
     Attributes
     ----------
-    queue, leaves, splits : ndarray of uint64, shape (n_most + 2,)
-        Visits: to all nodes, to leaves, and to splits where the order parts from the reference.
+    visits : ndarray of uint64, shape (4 * (n_most + 2),)
+        Three lists abreast, `_STEP` apart: at 0 the queue of all visits, at 1 those to leaves, at
+        2 those to splits where the order parts from the reference.
     is_theirs : ndarray of uint8, shape (n_nodes,)
         Whether the feature of a visited split is theirs below it.
-    n_theirs : ndarray of int64, shape (2 * n_most + 4,)
+    n_theirs : ndarray of uint64, shape (2 * n_most + 4,)
         Features that are theirs, by branch.
-    gained, lost : ndarray of float64, shape (2 * n_most + 4,)
-        Sum over the leaves of a branch of what they give to one feature that is ours, or theirs.
+    sums : ndarray of float64, shape (2 * n_most + 4, 2)
+        By branch, what its leaves give to one feature that is ours, and to one that is theirs.
     of_tree : ndarray of float64, shape (n_trees + 1,)
-        The leaf of the order; the last takes what is not one.
+        The order's own leaf; the first takes the others.
     """
 
-    queue: NDArray[np.uint64]
-    leaves: NDArray[np.uint64]
-    splits: NDArray[np.uint64]
+    visits: NDArray[np.uint64]
     is_theirs: NDArray[np.uint8]
-    n_theirs: NDArray[np.int64]
-    gained: NDArray[np.float64]
-    lost: NDArray[np.float64]
+    n_theirs: NDArray[np.uint64]
+    sums: NDArray[np.float64]
     of_tree: NDArray[np.float64]
 
 
@@ -114,7 +116,7 @@ def game_against(ensemble: Ensemble, n_trees: int, reference: NDArray[np.float64
 
     Raises
     ------
-    BundleError
+    ModelNotSupported
         If more features than any honest model has meet on one way through a tree.
     """
     nodes, n_readings = ensemble.nodes, len(ensemble.feature)
@@ -123,11 +125,11 @@ def game_against(ensemble: Ensemble, n_trees: int, reference: NDArray[np.float64
     splits = np.zeros(len(nodes), _SPLIT)
     for name in ("key", "left", "reading"):
         splits[name] = nodes[name]
-    splits["is_leaf"] = nodes["reading"] == 0
-    splits["is_split"] = nodes["reading"] != 0
+    splits["leaf_step"] = _STEP * (nodes["reading"] == 0)
+    splits["split_step"] = _STEP * (nodes["reading"] != 0)
     n_longest = int(_follow_reference(ensemble, n_trees, readings, splits))
     if n_longest > _PATH_MAX:
-        raise BundleError(
+        raise ModelNotSupported(
             f"model.txt: at most {_PATH_MAX} features may meet on one way through a tree, "
             f"got a tree where {n_longest} do; train with a smaller max_depth"
         )
@@ -158,8 +160,8 @@ def _follow_reference(
             split, visit = splits[place], n_visits[place]
             feature = ensemble.feature[split.reading]
             n_visits[place] += 1
-            if split.is_leaf:
-                split.left, split.earlier = tree, n_ours[place]
+            if split.leaf_step:
+                split.left, split.earlier = tree + 1, n_ours[place]
                 place = parent[place]
                 continue
             if visit == 2:
@@ -208,24 +210,21 @@ def explain_row(game: Game, row: NDArray[np.float64], out: NDArray[np.float64]) 
     read_row(ensemble, row, np.empty(n_readings), readings)
     n_visits, n_branches = game.n_most + 2, 2 * game.n_most + 4
     work = _Work(
-        queue=np.empty(n_visits, np.uint64),
-        leaves=np.empty(n_visits, np.uint64),
-        splits=np.empty(n_visits, np.uint64),
+        visits=np.empty(n_visits * _STEP, np.uint64),
         is_theirs=np.empty(len(game.splits), np.uint8),
-        n_theirs=np.empty(n_branches, np.int64),
-        gained=np.empty(n_branches),
-        lost=np.empty(n_branches),
+        n_theirs=np.empty(n_branches, np.uint64),
+        sums=np.empty((n_branches, 2)),
         of_tree=np.empty(n_trees + 1),
     )
     work.is_theirs[0] = 0
     for batch in range(len(game.bounds) - 1):
         first, end = game.bounds[batch], game.bounds[batch + 1]
-        n_leaves, n_splits = _walk(game, readings, first, end, work)
-        _add_leaves(game, n_leaves, n_splits, work)
-        _share_out(game, n_splits, work, out)
+        leaf_end, split_end = _walk(game, readings, first, end, work)
+        _add_leaves(game, leaf_end, split_end, work)
+        _share_out(game, split_end, work, out)
     total = 0.0
     for tree in range(n_trees):
-        total += work.of_tree[tree]
+        total += work.of_tree[tree + 1]
     return total
 
 
@@ -240,18 +239,18 @@ def explain_block(game: Game, rows: NDArray[np.float64], out: NDArray[np.float64
 def _walk(
     game: Game, readings: NDArray[np.void], first: int, end: int, work: _Work
 ) -> tuple[np.uint64, np.uint64]:
-    """Visit what can be reached in trees ``first:end``; return how many leaves, and the next split.
+    """Visit what can be reached in trees ``first:end``; return the ends of leaves and of splits.
 
     Every visit writes all that any visit may; what was not meant is overwritten by the next.
     """
-    queue, words, zero, one = work.queue, game.ensemble.words, np.uint64(0), np.uint64(1)
-    head, tail, n_leaves, n_splits = zero, zero, zero, one
+    visits, words, step = work.visits, game.ensemble.words, np.uint64(_STEP)
+    head, tail, leaf_end, split_end = np.uint64(0), np.uint64(0), _LEAVES, _SPLITS + step
     for tree in range(first, end):
-        queue[tail] = game.ensemble.roots[tree]
-        tail += one
+        visits[tail] = game.ensemble.roots[tree]
+        tail += step
     while head < tail:
-        visit = queue[head]
-        head += one
+        visit = visits[head]
+        head += step
         place = visit & _PLACE
         split = game.splits[place]
         right = goes_right(split.key, readings[np.uint64(split.reading)], words)
@@ -260,53 +259,58 @@ def _walk(
         was_theirs = np.uint64(work.is_theirs[np.uint64(split.earlier)])
         work.is_theirs[place] = was_theirs | parts
         is_both = parts_openly & ~was_theirs
-        ours = n_splits << np.uint64(33)
+        ours = (split_end >> _STEP_BITS) << np.uint64(33)
         branch = ours | _THEIRS if is_both else visit ^ place
-        work.leaves[n_leaves] = visit
-        n_leaves += np.uint64(split.is_leaf)
-        work.splits[n_splits] = visit
-        n_splits += is_both
+        visits[leaf_end] = visit
+        leaf_end += np.uint64(split.leaf_step)
+        visits[split_end] = visit
+        split_end += is_both * step
         # Theirs, or the only child: the reference's while open, else the order's.
         left = np.uint64(split.left)
-        queue[tail] = (left + (right ^ parts_openly)) | branch
-        tail += np.uint64(split.is_split)
-        queue[tail] = (left + right) | ours
-        tail += is_both
-    return n_leaves, n_splits
+        visits[tail] = (left + (right ^ parts_openly)) | branch
+        tail += np.uint64(split.split_step)
+        visits[tail] = (left + right) | ours
+        tail += is_both * step
+    return leaf_end, split_end
 
 
 @compiled_part
-def _add_leaves(game: Game, n_leaves: np.uint64, n_splits: np.uint64, work: _Work) -> None:
+def _add_leaves(game: Game, leaf_end: np.uint64, split_end: np.uint64, work: _Work) -> None:
     """Sum up, branch by branch, what the leaves give to each feature that decides them."""
-    one, n_theirs = np.uint64(1), work.n_theirs
-    n_theirs[0] = 0
-    work.gained[np.uint64(0)] = work.lost[np.uint64(0)] = 0.0
-    for number in range(one, n_splits):
-        above = n_theirs[work.splits[number] >> _BRANCH]
-        ours = number << one
-        n_theirs[ours], n_theirs[ours | one] = above, above + 1
-        work.gained[ours] = work.lost[ours] = 0.0
-        work.gained[ours | one] = work.lost[ours | one] = 0.0
-    no_tree = np.uint64(len(work.of_tree) - 1)
-    for index in range(n_leaves):
-        visit = work.leaves[np.uint64(index)]
+    one, zero, step = np.uint64(1), np.uint64(0), np.uint64(_STEP)
+    n_theirs, sums = work.n_theirs, work.sums
+    n_theirs[zero] = 0
+    sums[zero, zero] = sums[zero, one] = 0.0
+    place = _SPLITS + step
+    while place < split_end:
+        above = n_theirs[work.visits[place] >> _BRANCH]
+        ours = (place >> _STEP_BITS) << one
+        theirs = ours | one
+        n_theirs[ours], n_theirs[theirs] = above, above + one
+        sums[ours, zero] = sums[ours, one] = sums[theirs, zero] = sums[theirs, one] = 0.0
+        place += step
+    place = _LEAVES
+    while place < leaf_end:
+        visit = work.visits[place]
         branch, leaf = visit >> _BRANCH, game.splits[visit & _PLACE]
-        ours, theirs = np.uint64(leaf.earlier), np.uint64(n_theirs[branch])
-        work.gained[branch] += leaf.value * game.factors[ours, theirs]
-        work.lost[branch] += leaf.value * game.factors[theirs, ours]
-        work.of_tree[no_tree if theirs else np.uint64(leaf.left)] = leaf.value
+        ours, theirs = np.uint64(leaf.earlier), n_theirs[branch]
+        sums[branch, zero] += leaf.value * game.factors[ours, theirs]
+        sums[branch, one] += leaf.value * game.factors[theirs, ours]
+        work.of_tree[np.uint64(leaf.left) * np.uint64(theirs == zero)] = leaf.value
+        place += step
 
 
 @compiled_part
-def _share_out(game: Game, n_splits: np.uint64, work: _Work, out: NDArray[np.float64]) -> None:
+def _share_out(game: Game, split_end: np.uint64, work: _Work, out: NDArray[np.float64]) -> None:
     """Give each split's feature what was gained on our side of it less what was lost on theirs."""
-    one, number = np.uint64(1), n_splits - np.uint64(1)
-    while number:
-        visit = work.splits[number]
-        ours, branch = number << one, visit >> _BRANCH
+    one, zero, sums = np.uint64(1), np.uint64(0), work.sums
+    place = split_end - np.uint64(_STEP)
+    while place > _SPLITS:
+        visit = work.visits[place]
+        ours, branch = (place >> _STEP_BITS) << one, visit >> _BRANCH
         theirs = ours | one
         reading = np.uint64(game.splits[visit & _PLACE].reading)
-        out[np.uint64(game.ensemble.feature[reading])] += work.gained[ours] - work.lost[theirs]
-        work.gained[branch] += work.gained[ours] + work.gained[theirs]
-        work.lost[branch] += work.lost[ours] + work.lost[theirs]
-        number -= one
+        out[np.uint64(game.ensemble.feature[reading])] += sums[ours, zero] - sums[theirs, one]
+        sums[branch, zero] += sums[ours, zero] + sums[theirs, zero]
+        sums[branch, one] += sums[ours, one] + sums[theirs, one]
+        place -= np.uint64(_STEP)

@@ -11,7 +11,7 @@ processor depends on the answer:
 
 from __future__ import annotations
 
-from typing import Final, NamedTuple
+from typing import Any, Final, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -181,9 +181,7 @@ def read_row(
 
 
 @compiled_part
-def goes_right(
-    key: int, reading: np.void, words: NDArray[np.uint32]
-) -> np.uint64:
+def goes_right(key: int, reading: Any, words: NDArray[np.uint32]) -> np.uint64:
     """Return 1 where a reading goes right at a split of this key, else 0."""
     split = np.uint64(key)
     word = np.uint64(reading.word)

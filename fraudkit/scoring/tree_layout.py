@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 from fraudkit.compiled import compiled, compiled_part
 from fraudkit.scoring.model_text import CATEGORICAL, DEFAULT_LEFT, NEAR_ZERO, Trees
 
-__all__ = ["LANES", "READING", "Ensemble", "goes_right", "lay_out", "read_row"]
+__all__ = ["LANES", "NODE", "READING", "Ensemble", "goes_right", "lay_out", "read_row"]
 
 LANES: Final = 4
 """Walks that go abreast, so that each hides the time the others wait for memory."""

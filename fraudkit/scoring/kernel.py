@@ -70,6 +70,11 @@ class TreeScorer:
         """How many trees are added up."""
         return len(self.trees.roots)
 
+    @property
+    def n_leaves(self) -> int:
+        """How many leaves all trees have."""
+        return len(self.trees.value)
+
     def score(self, row: NDArray[np.float64]) -> float:
         """Return the raw score of one row, shape (n_features,): the log-odds of fraud."""
         return float(score_row(self._ensemble, as_row(row, self.n_features)))

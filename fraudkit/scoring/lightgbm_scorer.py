@@ -5,6 +5,9 @@ Nothing here is on the request path unless a bundle was loaded with ``unsupporte
 
 from __future__ import annotations
 
+import re
+from typing import Final
+
 import lightgbm
 import numpy as np
 from numpy.typing import NDArray
@@ -13,6 +16,8 @@ from fraudkit.errors import ModelNotSupported
 from fraudkit.scoring.scorer import as_row, checked_rows
 
 __all__ = ["LightgbmScorer"]
+
+_LEAVES: Final = re.compile(r"(?m)^num_leaves=(\d+)$")
 
 
 class LightgbmScorer:
@@ -41,7 +46,10 @@ class LightgbmScorer:
     trees", Nature Machine Intelligence 2 (2020), algorithm 2.
     """
 
-    __slots__ = ("_booster", "_is_explained", "feature_names", "n_features", "reference_score")
+    __slots__ = (
+        *("_booster", "_is_explained"),
+        *("feature_names", "n_features", "n_leaves", "reference_score"),
+    )
 
     def __init__(self, model_text: str) -> None:
         try:
@@ -57,6 +65,7 @@ class LightgbmScorer:
         self._booster = booster
         self.feature_names = tuple(booster.feature_name())
         self.n_features = len(self.feature_names)
+        self.n_leaves = sum(map(int, _LEAVES.findall(model_text)))
         self._is_explained = "\nis_linear=1\n" not in model_text
         self.reference_score = float("nan")
         if self._is_explained:

@@ -25,8 +25,8 @@ class Scorer(Protocol):
 
     Attributes
     ----------
-    n_features, n_trees : int
-        Columns of a row; trees of the model.
+    n_features, n_trees, n_leaves : int
+        Columns of a row; trees of the model, and leaves of all of them.
     reference_score : float
         The raw score that explanations start from.
     """
@@ -36,6 +36,9 @@ class Scorer(Protocol):
 
     @property
     def n_trees(self) -> int: ...  # noqa: D102
+
+    @property
+    def n_leaves(self) -> int: ...  # noqa: D102
 
     @property
     def reference_score(self) -> float: ...  # noqa: D102

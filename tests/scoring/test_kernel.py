@@ -331,6 +331,6 @@ def test_any_number_of_trees_is_walked() -> None:
         model = train(("normal", "counts"), n_trees=n_trees)
         rows = random_rows(30, 2)
         scorer = TreeScorer(model.trees, rows[0])
-        assert scorer.n_trees == n_trees
+        assert (scorer.n_trees, scorer.n_leaves) == (n_trees, len(model.trees.value))
         assert scorer.score_many(rows).tolist() == model.expected(rows).tolist()
         assert [scorer.explain(row)[0] for row in rows] == model.expected(rows).tolist()

@@ -65,7 +65,8 @@ def test_what_the_kernel_does_not_score_is_refused_or_left_to_lightgbm(
     expected = np.asarray(booster.predict(ROWS, raw_score=True)).tolist()
     assert scorer.score_many(ROWS, n_threads=2).tolist() == expected
     assert [scorer.score(row) for row in ROWS[:9]] == expected[:9]
-    assert (scorer.n_features, scorer.n_trees) == (3, 5)
+    n_leaves = sum(tree["num_leaves"] for tree in booster.dump_model()["tree_info"])
+    assert (scorer.n_features, scorer.n_trees, scorer.n_leaves) == (3, 5, n_leaves)
 
 
 @pytest.mark.parametrize("kind", [kind for kind in KINDS if kind != "linear trees"])

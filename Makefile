@@ -52,6 +52,7 @@ bench: $(DEV) ## Run the benchmarks
 	@$(BIN)/python -m benchmarks.hotpath
 	@$(BIN)/python -m benchmarks.http
 	@$(BIN)/python -m benchmarks.features
+	@$(BIN)/python -m benchmarks.scoring
 
 DEMO_DATA := build/demo
 DEMO_SIMULATE := --orders 100000 --seed 1 --out $(DEMO_DATA)

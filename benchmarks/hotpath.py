@@ -166,7 +166,7 @@ def measure(n_orders: int, seed: int) -> Report:
             packages=packages,
             bundle=bundle.version,
             features=len(bundle.features.names),
-            trees=len(bundle.scorer.trees.roots),
+            trees=bundle.scorer.n_trees,
             history_orders=HISTORY_ORDERS,
         ),
     )

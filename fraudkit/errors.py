@@ -15,6 +15,7 @@
     │   └── TableError                    a table of rows that an estimator cannot read
     ├── ArtifactError                     a bundle or catalogue that must not be used
     │   ├── BundleError
+    │   │   └── ModelNotSupported         a model of a kind that the kernel does not score
     │   └── CatalogError
     ├── CheckFailed                       an implementation does not hold its contract
     ├── TrainingError (also ValueError)   data from which no honest model can be made
@@ -40,6 +41,7 @@ __all__ = [
     "JournalError",
     "JournalLocked",
     "MappingError",
+    "ModelNotSupported",
     "ParameterError",
     "PolicyError",
     "StoreError",
@@ -132,6 +134,10 @@ class ArtifactError(FraudkitError):
 
 class BundleError(ArtifactError):
     """A bundle is missing, altered, incomplete or made for another version."""
+
+
+class ModelNotSupported(BundleError):
+    """A model is whole, but of a kind that the tree kernel does not score."""
 
 
 class CatalogError(ArtifactError):

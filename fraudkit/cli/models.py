@@ -92,7 +92,7 @@ def show(
         "signed_by": loaded.signed_by,
         "features": len(loaded.features.names),
         "features_digest": loaded.features.digest,
-        "trees": len(loaded.scorer.trees.roots),
+        "trees": loaded.scorer.n_trees,
         "calibration": msgspec.to_builtins(loaded.calibration),
         "search_rows": len(loaded.search),
         "libraries": loaded.libraries,

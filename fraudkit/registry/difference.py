@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Iterator, Mapping
 from typing import Any, Final
 
@@ -96,15 +95,14 @@ def _sections(bundle: Bundle) -> dict[str, dict[str, Any]]:
         section = "metrics" if "metrics" in parts else parts[0] if parts[0] in sections else ""
         sections[section or "training"][name] = value
     policy = parse_policy(bundle.policy_text, f"policy.toml of bundle {bundle.version}")
-    trees = bundle.scorer.trees
     sections["calibration"] = dict(flat(msgspec.to_builtins(bundle.calibration)))
     sections["policy"] = dict(flat(msgspec.to_builtins(policy)))
     sections["rates"] = dict(flat(msgspec.to_builtins(bundle.rates.file)))
     sections["libraries"] = dict(bundle.libraries)
     sections["model"] = {
-        "n_trees": len(trees.roots),
-        "n_leaves": len(trees.value),
-        "trees": hashlib.sha256(b"".join(array.tobytes() for array in trees)).hexdigest()[:16],
+        "n_trees": bundle.scorer.n_trees,
+        "n_leaves": bundle.scorer.n_leaves,
+        "model.txt": bundle.manifest.files["model.txt"][:16],
     }
     return sections
 

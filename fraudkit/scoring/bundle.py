@@ -8,9 +8,10 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
+from importlib import import_module
 from math import isnan
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, Literal
 
 import msgspec
 import numpy as np
@@ -18,7 +19,7 @@ from msgspec import Struct
 from numpy.typing import NDArray
 
 from fraudkit.domain.money import RateTable, RateTableFile
-from fraudkit.errors import BundleError
+from fraudkit.errors import BundleError, ModelNotSupported
 from fraudkit.features.catalog import feature_set
 from fraudkit.features.spec import FeatureSet, OrderFeature
 from fraudkit.features.text_checks import check_texts
@@ -37,6 +38,7 @@ from fraudkit.scoring.manifest import (
     version_of,
 )
 from fraudkit.scoring.model_text import parse_model_text
+from fraudkit.scoring.scorer import Scorer
 from fraudkit.scoring.signature import TrustedKeys, signature_of
 
 __all__ = [
@@ -106,7 +108,7 @@ class Bundle(Struct, frozen=True, kw_only=True):
     version: str
     manifest: Manifest
     features: FeatureSet
-    scorer: TreeScorer
+    scorer: Scorer
     reference: NDArray[np.float64]
     calibration: Calibration
     rates: RateTable
@@ -196,6 +198,7 @@ def load_bundle(
     own_features: Iterable[OrderFeature] = (),
     *,
     trusted_keys: TrustedKeys | None = None,
+    unsupported: Literal["refuse", "lightgbm"] = "refuse",
 ) -> Bundle:
     """Return a bundle, every file checked against the manifest first.
 
@@ -207,18 +210,25 @@ def load_bundle(
     trusted_keys : TrustedKeys, optional
         Then a bundle that none of them signed is refused, before anything but the manifest and
         its signature is read; see `fraudkit.scoring.signature.trusted_keys`.
+    unsupported : {"refuse", "lightgbm"}
+        What to do with a model of a kind that the kernel does not score, such as linear trees:
+        refuse it, or let LightGBM score it, slower and explained by another game (see
+        `fraudkit.scoring.lightgbm_scorer.LightgbmScorer`). LightGBM's parser is not safe on
+        text made to harm: say "lightgbm" only of bundles of your own or signed by a key you trust.
 
     Raises
     ------
     BundleError
         Naming the file that is missing, extra, altered, unsigned or does not hold together.
+    ModelNotSupported
+        If the model is of a kind that is to be refused.
     """
     folder = resolve_bundle(path)
     files = read_checked(folder, trusted_keys)
     try:
-        return assemble(files, own_features)
+        return assemble(files, own_features, unsupported=unsupported)
     except BundleError as error:
-        raise BundleError(f"{folder}: {error}") from error
+        raise type(error)(f"{folder}: {error}") from error
 
 
 def sign_bundle(path: Path, private_key_path: Path) -> str:
@@ -247,7 +257,12 @@ def sign_bundle(path: Path, private_key_path: Path) -> str:
     return signature.key
 
 
-def assemble(files: CheckedFiles, own_features: Iterable[OrderFeature] = ()) -> Bundle:
+def assemble(
+    files: CheckedFiles,
+    own_features: Iterable[OrderFeature] = (),
+    *,
+    unsupported: Literal["refuse", "lightgbm"] = "refuse",
+) -> Bundle:
     """Return the bundle that checked files hold; see `load_bundle`.
 
     Raises
@@ -257,11 +272,8 @@ def assemble(files: CheckedFiles, own_features: Iterable[OrderFeature] = ()) -> 
     """
     contents = files.contents
     features = _features(files, own_features)
-    with _parsing("model.txt"):
-        trees, names = parse_model_text(contents["model.txt"].decode())
-    if names != features.names:
-        raise BundleError("model.txt must have the columns of features.json, in the same order")
-    reference = _reference(contents, len(names))
+    reference = _reference(contents, len(features.names))
+    scorer = _scorer(contents, features.names, reference, unsupported)
     with _parsing("calibration.json"):
         calibration = msgspec.json.decode(contents["calibration.json"], type=Calibration)
     with _parsing("rates.json"):
@@ -278,7 +290,7 @@ def assemble(files: CheckedFiles, own_features: Iterable[OrderFeature] = ()) -> 
         version=files.version,
         manifest=files.manifest,
         features=features,
-        scorer=TreeScorer(trees, reference),
+        scorer=scorer,
         reference=reference,
         calibration=calibration,
         rates=rates,
@@ -289,6 +301,33 @@ def assemble(files: CheckedFiles, own_features: Iterable[OrderFeature] = ()) -> 
         card=card,
         signed_by=files.signed_by,
     )
+
+
+def _scorer(
+    contents: dict[str, bytes],
+    names: tuple[str, ...],
+    reference: NDArray[np.float64],
+    unsupported: Literal["refuse", "lightgbm"],
+) -> Scorer:
+    with _parsing("model.txt"):
+        text = contents["model.txt"].decode()
+    scorer: Scorer
+    try:
+        trees, found = parse_model_text(text)
+        if found == names:
+            scorer = TreeScorer(trees, reference)
+    except ModelNotSupported as error:
+        if unsupported == "refuse":
+            raise ModelNotSupported(
+                f'{error}; of a bundle of your own, load_bundle(..., unsupported="lightgbm") '
+                "lets LightGBM score it"
+            ) from error
+        # By name, so that the request path does not load LightGBM.
+        slower = import_module("fraudkit.scoring.lightgbm_scorer").LightgbmScorer(text)
+        scorer, found = slower, slower.feature_names
+    if found != names:
+        raise BundleError("model.txt must have the columns of features.json, in the same order")
+    return scorer
 
 
 def _features(files: CheckedFiles, own_features: Iterable[OrderFeature]) -> FeatureSet:

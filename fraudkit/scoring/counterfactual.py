@@ -12,7 +12,7 @@ from typing import Final, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from fraudkit.scoring.kernel import TreeScorer
+from fraudkit.scoring.scorer import Scorer
 
 __all__ = ["SEARCHED_MAX", "Replacement", "least_replacements"]
 
@@ -45,7 +45,7 @@ class Replacement(NamedTuple):
 
 
 def least_replacements(
-    scorer: TreeScorer,
+    scorer: Scorer,
     row: NDArray[np.float64],
     reference: NDArray[np.float64],
     groups: Mapping[str, Iterable[int]],
@@ -95,7 +95,7 @@ def least_replacements(
 class _Tried(NamedTuple):
     """An order of which sets of groups are tried."""
 
-    scorer: TreeScorer
+    scorer: Scorer
     row: NDArray[np.float64]
     reference: NDArray[np.float64]
     columns: list[list[int]]

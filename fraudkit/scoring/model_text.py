@@ -11,7 +11,7 @@ from typing import Final, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from fraudkit.errors import BundleError
+from fraudkit.errors import BundleError, ModelNotSupported
 
 __all__ = ["CATEGORICAL", "DEFAULT_LEFT", "NEAR_ZERO", "Trees", "parse_model_text"]
 
@@ -61,9 +61,10 @@ def parse_model_text(text: str) -> tuple[Trees, tuple[str, ...]]:
 
     Raises
     ------
+    ModelNotSupported
+        If the model is not a binary log-odds ensemble of constant-leaf trees.
     BundleError
-        If the model is not a binary log-odds ensemble of constant-leaf trees, or an index is
-        out of range.
+        If it is not whole, or an index is out of range.
     """
     head, *blocks = text.split("\nTree=")
     header = _fields(head)
@@ -88,10 +89,14 @@ def _fields(block: str) -> dict[str, str]:
 def _check_header(header: dict[str, str]) -> None:
     wanted = {"num_class": "1", "num_tree_per_iteration": "1", "objective": "binary sigmoid:1"}
     for name, value in wanted.items():
-        if header.get(name) != value:
-            raise BundleError(f"model.txt: {name} must be {value!r}, got {header.get(name)!r}")
+        if name not in header:
+            raise BundleError(f"model.txt: {name} must be {value!r}, got None")
+        if header[name] != value:
+            raise ModelNotSupported(f"model.txt: {name} must be {value!r}, got {header[name]!r}")
     if "average_output" in header:
-        raise BundleError("model.txt: trees must add up, got a random forest, which averages them")
+        raise ModelNotSupported(
+            "model.txt: trees must add up, got a random forest, which averages them"
+        )
     missing = {"feature_names", "max_feature_idx", "tree_sizes"} - set(header)
     if missing:
         raise BundleError(f"model.txt: {min(missing)} must be there, it is missing")
@@ -100,6 +105,11 @@ def _check_header(header: dict[str, str]) -> None:
 def _tree(block: str, n_features: int) -> Trees:
     number, _, rest = block.partition("\n")
     fields = _fields(rest.split("\n\n", 1)[0])
+    if fields.get("is_linear", "0") != "0":
+        raise ModelNotSupported(
+            f"model.txt: tree {number[:12]}: a leaf must be one number, got linear trees; "
+            "train with linear_tree=false"
+        )
     try:
         tree = _tree_arrays(fields)
     except (KeyError, ValueError, OverflowError) as error:
@@ -113,8 +123,6 @@ def _tree(block: str, n_features: int) -> Trees:
 
 
 def _tree_arrays(fields: dict[str, str]) -> Trees:
-    if fields.get("is_linear", "0") != "0":
-        raise ValueError("linear trees are not supported")
     n_leaves, n_categories = int(fields["num_leaves"]), int(fields["num_cat"])
     value = np.array(fields["leaf_value"].split(), np.float64)
     if len(value) != n_leaves or n_leaves < 1:

@@ -12,7 +12,7 @@ def test_without_a_current_bundle_one_is_made_for_as_long_as_it_is_used(
     monkeypatch.setattr(model, "CURRENT", tmp_path / "missing")
     with model.bundle_folder() as folder:
         bundle = load_bundle(folder)
-        assert len(bundle.scorer.trees.roots) == 100
+        assert bundle.scorer.n_trees == 100
     assert not folder.exists()
 
 

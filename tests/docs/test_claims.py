@@ -160,6 +160,6 @@ def test_the_bundle_that_is_shown_has_the_files_of_a_bundle() -> None:
 
 def test_the_readme_speaks_of_the_demo_bundle_as_it_is() -> None:
     bundle = load_bundle(ROOT / "models" / "current")
-    trees = len(bundle.scorer.trees.roots)
+    trees = bundle.scorer.n_trees
     text = page_text("README.md")
     assert f"{len(bundle.features.names)} features, {trees} trees" in text

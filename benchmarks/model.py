@@ -19,9 +19,10 @@ from fraudkit.decisions.policy import Policy, policy_toml
 from fraudkit.features.catalog import default_features
 from fraudkit.features.offline import feature_rows
 from fraudkit.mapping import Mapping, read_data
+from fraudkit.scoring.boosting import ModelSettings
 from fraudkit.scoring.bundle import BundleContent, resolve_bundle, write_bundle
 from fraudkit.scoring.calibration import Calibration
-from fraudkit.scoring.fit import ModelSettings, fit_model, reference_row
+from fraudkit.scoring.fit import fit_model, reference_row
 from fraudkit.simulate import simulate, write_shop
 
 __all__ = ["bundle_folder"]
@@ -60,12 +61,13 @@ def _timing_only(folder: Path) -> BundleContent:
     is_fraud = np.array([truth[name] for name in data.frame["transaction_id"]])
     features = default_features()
     rows = feature_rows(data.frame, features, mapping.rates, data.outcomes)
+    text = fit_model(rows, is_fraud, features, ModelSettings(n_trees=_N_TREES)).text
     costs = msgspec.structs.replace(Policy().costs, currency=mapping.rates.reference_currency)
     return BundleContent(
-        model_text=fit_model(rows, is_fraud, features, ModelSettings(), _N_TREES),
+        model_text=text,
         features=features,
         calibration=Calibration(method="identity", raw_score=(-1.0, 1.0), log_odds=(-1.0, 1.0)),
-        reference=reference_row(rows, is_fraud, features),
+        reference=reference_row(rows, is_fraud, text),
         rates=mapping.rates,
         policy_text=policy_toml(Policy(costs=costs)),
         training={},

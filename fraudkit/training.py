@@ -1,13 +1,13 @@
 """Training: a merchant's history in, a bundle out, measured on what it never saw.
 
-Labels are used only once they were known. The model is tuned, calibrated and measured walking
-forward through time; the bundle's own model is then fitted to the whole history with the same
-settings, and calibrated by the forward steps' scores.
+Labels are used only once they were known. Settings are chosen, the model is calibrated and
+measured walking forward through time; the bundle's own model is then fitted to the whole history
+with the same settings, and calibrated by the forward steps' scores.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable
 from importlib.metadata import version
 from typing import Any, Final, NamedTuple
 
@@ -16,40 +16,31 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
-from fraudkit.decisions.policy import Policy, policy_toml
+from fraudkit.decisions.costs import expected_costs
+from fraudkit.decisions.policy import ACTIONS, Policy, policy_toml
 from fraudkit.domain.money import RateTable
-from fraudkit.errors import PolicyError, TrainingError
-from fraudkit.features.catalog import default_features
-from fraudkit.features.derived import DERIVED_PATHS
+from fraudkit.errors import PolicyError
 from fraudkit.features.enrichment import Enrichment
-from fraudkit.features.fields import last_part
-from fraudkit.features.offline import feature_rows
-from fraudkit.features.offline_columns import with_derived
-from fraudkit.features.order_catalog import CATEGORIES
-from fraudkit.features.spec import Feature, FeatureSet
+from fraudkit.features.spec import Feature
 from fraudkit.mapping import MappedData
+from fraudkit.scoring.boosting import ModelSettings
 from fraudkit.scoring.bundle import BundleContent
-from fraudkit.scoring.calibration import Calibration, probability
 from fraudkit.scoring.card import model_card
-from fraudkit.scoring.fit import (
-    ModelSettings,
-    best_tree_count,
-    fit_calibration,
-    fit_model,
-    reference_row,
-)
-from fraudkit.scoring.kernel import TreeScorer
-from fraudkit.scoring.maturity import labels_known_before, mature_labels
+from fraudkit.scoring.curves import score_curves
+from fraudkit.scoring.fit import reference_row
+from fraudkit.scoring.maturity import censoring, labels_known_before, maturity_curve
 from fraudkit.scoring.metrics import ScoreMetrics, score_metrics
-from fraudkit.scoring.model_text import parse_model_text
-from fraudkit.scoring.splits import Fold, delayed_time_folds
+from fraudkit.scoring.report import CalibrationChoice, SettingsSearch, TrainingReport
+from fraudkit.scoring.training_rows import TrainingRows, training_rows
+from fraudkit.scoring.walk_forward import Walked, walk_forward
 
-__all__ = ["LEVELS_MAX", "LEVEL_ORDERS_MIN", "Progress", "Training", "train"]
-
-LEVELS_MAX: Final = 100
-LEVEL_ORDERS_MIN: Final = 20
+__all__ = ["Progress", "Training", "train"]
 
 Progress = Callable[[str], None]
+
+_CARD: Final = "payment.card.fingerprint"
+_GAINS_KEPT: Final = 30
+_PACKAGES: Final = ("lightgbm", "numpy", "polars", "scikit-learn", "fraudkit")
 
 
 class Training(NamedTuple):
@@ -61,22 +52,16 @@ class Training(NamedTuple):
         To be written by `fraudkit.scoring.bundle.write_bundle`.
     metrics : ScoreMetrics
         On the held-back last part, of a model that never saw it.
+    report : TrainingReport
+        All that is known of it: text, a notebook's tables, a page with plots.
     summary : dict
         Counts, times and metrics, as they stand in the bundle.
     """
 
     content: BundleContent
     metrics: ScoreMetrics
+    report: TrainingReport
     summary: dict[str, Any]
-
-
-class _Labelled(NamedTuple):
-    """Rows whose label was known at the horizon."""
-
-    rows: NDArray[np.float64]
-    is_fraud: NDArray[np.bool_]
-    event_time_ms: NDArray[np.int64]
-    matured_at_ms: NDArray[np.int64]
 
 
 def train(  # noqa: PLR0913 - what a training is made of
@@ -87,6 +72,9 @@ def train(  # noqa: PLR0913 - what a training is made of
     label_delay_days: float | None = None,
     policy: Policy | None = None,
     settings: ModelSettings | None = None,
+    n_candidates: int = 16,
+    seed: int = 0,
+    propensities: pl.DataFrame | None = None,
     enrichment: Enrichment | None = None,
     own_features: Iterable[Feature] = (),
     trained_on: str = "",
@@ -100,13 +88,22 @@ def train(  # noqa: PLR0913 - what a training is made of
         The history.
     rates : RateTable
         Brings amounts into the reference currency.
+    horizon_ms : int
+        Orders at or after it are not used, nor what became known then.
     label_delay_days : float, optional
         How long labels take. An order younger than that at the horizon is not used, even where
         its fraud is known already: its honest neighbours are not, and the fraud share would lie.
-    horizon_ms : int
-        Orders at or after it are not used, nor what became known then.
     policy : Policy, optional
         The default costs in the reference currency if not given.
+    settings : ModelSettings, optional
+        Of the model. If not given they are searched on earlier parts of the history.
+    n_candidates : int
+        How many settings the search tries; with fewer than 2 the defaults are taken.
+    seed : int
+        Of the search and of the model, unless settings are given; and of the intervals.
+    propensities : polars.DataFrame, optional
+        ``transaction_id`` and ``approve_propensity``, see
+        `fraudkit.scoring.training_rows.training_rows`.
     enrichment : Enrichment, optional
         The sources of derived fields; the default ones if not given. The bundle says which.
     own_features : iterable of Feature
@@ -115,7 +112,7 @@ def train(  # noqa: PLR0913 - what a training is made of
     trained_on : str
         For the model card.
     progress : callable
-        Called with the name of each stage as it begins.
+        Called with the name of each stage as it begins, and of each trial of the search.
 
     Raises
     ------
@@ -124,7 +121,6 @@ def train(  # noqa: PLR0913 - what a training is made of
     PolicyError
         If the policy's costs are in another currency than the amounts.
     """
-    settings = settings or ModelSettings()
     policy = policy or Policy(
         costs=msgspec.structs.replace(Policy().costs, currency=rates.reference_currency)
     )
@@ -133,192 +129,177 @@ def train(  # noqa: PLR0913 - what a training is made of
             f"costs.currency must be the reference currency {rates.reference_currency}, "
             f"got {policy.costs.currency}"
         )
-    frame = data.frame.filter(pl.col("event_time_ms") < horizon_ms).sort(
-        "event_time_ms", "transaction_id"
-    )
-    if frame.is_empty():
-        raise TrainingError("training needs orders before the horizon, got none")
     progress("features")
-    known = labels_known_before(data.labels, horizon_ms)
-    labels = mature_labels(frame, known, label_delay_days)
-    labels = labels.with_columns(is_known=pl.col("matured_at_ms") < horizon_ms)
     sources = Enrichment.default() if enrichment is None else enrichment
-    frame = with_derived(frame, DERIVED_PATHS, sources)
-    features = _features(frame, own_features)
-    rows = feature_rows(frame, features, rates, data.outcomes, enrichment=sources)
-    features, rows = _without_constants(features, rows)
-    labelled = _labelled(frame, labels, rows)
-    fitted = _walk_forward(labelled, features, settings, progress)
-    summary = _summary(frame, labelled, fitted, features, settings, horizon_ms)
-    summary["sources"] = sources.versions()
-    content = _content(features, fitted, labelled, rates, policy, summary, trained_on)
-    return Training(content, fitted.metrics, summary)
-
-
-class _Fitted(NamedTuple):
-    """What the walk forward gave; ``test_from_ms`` is where the held-back part begins."""
-
-    model_text: str
-    calibration: Calibration
-    metrics: ScoreMetrics
-    n_trees: int
-    test_from_ms: int
-
-
-def _walk_forward(
-    labelled: _Labelled, features: FeatureSet, settings: ModelSettings, progress: Progress
-) -> _Fitted:
-    tuned, held_back = delayed_time_folds(labelled.event_time_ms, labelled.matured_at_ms)
-    rows, is_fraud = labelled.rows, labelled.is_fraud
-    progress("number of trees")
-    n_trees = best_tree_count(rows, is_fraud, tuned.train, tuned.test, features, settings)
-    progress("forward steps")
-    first = _step_scores(labelled, tuned, features, settings, n_trees)
-    second = _step_scores(labelled, held_back, features, settings, n_trees)
-    metrics = score_metrics(
-        is_fraud[held_back.test],
-        _probabilities(fit_calibration(first, is_fraud[tuned.test]), second),
-    )
-    progress("final model")
-    later = np.concatenate([tuned.test, held_back.test])
-    return _Fitted(
-        model_text=fit_model(rows, is_fraud, features, settings, n_trees),
-        calibration=fit_calibration(np.concatenate([first, second]), is_fraud[later]),
-        metrics=metrics,
-        n_trees=n_trees,
-        test_from_ms=int(labelled.event_time_ms[held_back.test].min()),
-    )
-
-
-def _step_scores(
-    labelled: _Labelled,
-    fold: Fold,
-    features: FeatureSet,
-    settings: ModelSettings,
-    n_trees: int,
-) -> NDArray[np.float64]:
-    """Return the raw scores of a fold's test part by a model of its training part."""
-    text = fit_model(
-        labelled.rows[fold.train], labelled.is_fraud[fold.train], features, settings, n_trees
-    )
-    trees, _names = parse_model_text(text)
-    scorer = TreeScorer(trees, np.zeros(len(features.names)))
-    return scorer.score_many(labelled.rows[fold.test], n_threads=2)
-
-
-def _probabilities(
-    calibration: Calibration, raw_scores: NDArray[np.float64]
-) -> NDArray[np.float64]:
-    return np.array([probability(x) for x in calibration.log_odds_of_many(raw_scores).tolist()])
-
-
-def _labelled(frame: pl.DataFrame, labels: pl.DataFrame, rows: NDArray[np.float64]) -> _Labelled:
-    is_known = labels["is_known"].fill_null(value=False).to_numpy()
-    if not is_known.any():
-        raise TrainingError(
-            "training needs orders whose label was known before the horizon, got none; "
-            "state [label] or [outcomes] in the mapping"
-        )
-    known = labels.filter(is_known)
-    return _Labelled(
-        rows[is_known],
-        known["is_fraud"].to_numpy(),
-        frame["event_time_ms"].to_numpy()[is_known],
-        known["matured_at_ms"].to_numpy(),
-    )
-
-
-def _features(frame: pl.DataFrame, own_features: Iterable[Feature]) -> FeatureSet:
-    """Return the default features, and those of the shop's own entities and columns."""
-    own = [name for name in frame.columns if name.startswith("custom_inputs.")]
-    categories = [name for name in own if frame[name].dtype == pl.String]
-    fields = {name: field for name, (field, _code) in CATEGORIES.items()}
-    fields |= {f"custom_{last_part(name)}": name for name in categories}
-    return default_features(
-        own_entities=[last_part(name) for name in frame.columns if name.startswith("entities.")],
-        own_numbers=[last_part(name) for name in own if name not in categories],
-        own_categories=[last_part(name) for name in categories],
+    known = training_rows(
+        data,
+        rates,
+        horizon_ms=horizon_ms,
+        label_delay_days=label_delay_days,
+        sources=sources,
         own_features=own_features,
-        levels={
-            name: _common_values(frame[field])
-            for name, field in fields.items()
-            if field in frame.columns
-        },
+        propensities=propensities,
     )
-
-
-def _common_values(column: pl.Series) -> list[str]:
-    counts = column.drop_nulls().cast(pl.String).value_counts(name="orders")
-    common = counts.filter(pl.col("orders") >= LEVEL_ORDERS_MIN).sort(
-        ["orders", column.name], descending=[True, False]
-    )
-    return common[column.name].head(LEVELS_MAX).to_list()
-
-
-def _without_constants(
-    features: FeatureSet, rows: NDArray[np.float64]
-) -> tuple[FeatureSet, NDArray[np.float64]]:
-    """Leave out the features that say nothing in this history."""
-    varies = [_varies(rows[:, column]) for column in range(rows.shape[1])]
-    if not any(varies):
-        raise TrainingError("at least one feature must vary over the history; all are constant")
-    kept = [name for name, does_vary in zip(features.names, varies, strict=True) if does_vary]
-    return features.keep(kept), np.ascontiguousarray(rows[:, varies])
-
-
-def _varies(column: NDArray[np.float64]) -> bool:
-    present = column[~np.isnan(column)]
-    if len(present) in (0, len(column)):
-        return len(present) > 0 and bool((present != present[0]).any())
-    return True
-
-
-def _summary(
-    frame: pl.DataFrame,
-    labelled: _Labelled,
-    fitted: _Fitted,
-    features: FeatureSet,
-    settings: ModelSettings,
-    horizon_ms: int,
-) -> dict[str, Any]:
-    test_orders = int((frame["event_time_ms"] >= fitted.test_from_ms).sum())
-    return {
-        "orders": len(frame),
-        "orders_with_known_label": len(labelled.is_fraud),
-        "frauds": int(labelled.is_fraud.sum()),
-        "first_event_time_ms": int(frame["event_time_ms"].min()),  # type: ignore[arg-type]
-        "horizon_ms": horizon_ms,
-        "features": len(features.names),
-        "n_trees": fitted.n_trees,
-        "settings": msgspec.to_builtins(settings),
-        "held_back": {
-            "from_ms": fitted.test_from_ms,
-            "orders": test_orders,
-            "label_known_share": fitted.metrics.n_orders / test_orders,
-            "metrics": fitted.metrics.plain(),
-        },
-    }
-
-
-def _content(
-    features: FeatureSet,
-    fitted: _Fitted,
-    labelled: _Labelled,
-    rates: RateTable,
-    policy: Policy,
-    summary: dict[str, Any],
-    trained_on: str,
-) -> BundleContent:
-    packages = ("lightgbm", "numpy", "scikit-learn", "fraudkit")
-    libraries: Mapping[str, str] = {name: version(name) for name in packages}
-    return BundleContent(
-        model_text=fitted.model_text,
-        features=features,
-        calibration=fitted.calibration,
-        reference=reference_row(labelled.rows, labelled.is_fraud, features),
+    walked = walk_forward(known, settings, seed=seed, n_candidates=n_candidates, progress=progress)
+    progress("figures")
+    metrics = _metrics(known, walked, policy, seed)
+    report = _report(data, known, walked, metrics, rates.reference_currency, horizon_ms, trained_on)
+    summary = _summary(known, walked, report, horizon_ms, label_delay_days)
+    summary["sources"] = sources.versions()
+    content = BundleContent(
+        model_text=walked.model.text,
+        features=known.features,
+        calibration=walked.calibration.chosen,
+        reference=reference_row(known.rows, known.is_fraud, walked.model.text),
         rates=rates,
         policy_text=policy_toml(policy),
         training=summary,
-        card=model_card(trained_on, features, summary),
-        libraries=dict(libraries),
+        search=[candidate.plain() for candidate in walked.search],
+        card=model_card(trained_on, known.features, summary),
+        libraries={name: version(name) for name in _PACKAGES},
     )
+    return Training(content, metrics, report, summary)
+
+
+def _metrics(known: TrainingRows, walked: Walked, policy: Policy, seed: int) -> ScoreMetrics:
+    places, fraud_probability, _from_ms = walked.held_back
+    is_fraud, amount = known.is_fraud[places], known.amount_minor[places]
+    # Whether an order can be challenged is not asked here: what a challenge costs is stated.
+    chosen, _costs = policy.decide_many(fraud_probability, amount, np.ones(len(places), np.bool_))
+    by_action = np.array(expected_costs(is_fraud.astype(np.float64), amount, policy.costs))
+    cost = np.where(np.isnan(amount), np.nan, by_action[chosen, np.arange(len(places))])
+    return score_metrics(
+        is_fraud,
+        fraud_probability,
+        event_time_ms=known.event_time_ms[places],
+        amount_minor=amount,
+        entity=_entity(known, places),
+        is_approved=chosen == ACTIONS.index("approve"),
+        cost_minor=cost,
+        weight=None if np.all(known.weights == 1.0) else known.weights[places],
+        seed=seed,
+    )
+
+
+def _entity(known: TrainingRows, places: NDArray[np.int64]) -> NDArray[np.int64] | None:
+    if _CARD not in known.frame.columns:
+        return None
+    code = known.frame[_CARD].cast(pl.String).rank("dense").cast(pl.Int64).fill_null(-1)
+    return np.asarray(code.to_numpy()[known.is_labelled][places], np.int64)
+
+
+def _report(
+    data: MappedData,
+    known: TrainingRows,
+    walked: Walked,
+    metrics: ScoreMetrics,
+    currency: str,
+    horizon_ms: int,
+    trained_on: str,
+) -> TrainingReport:
+    places, fraud_probability, from_ms = walked.held_back
+    labels = labels_known_before(data.labels, horizon_ms)
+    n_later = int((known.frame["event_time_ms"] >= from_ms).sum())
+    curve = walked.calibration.chosen
+    return TrainingReport(
+        title="A fraud model and how it did",
+        metrics=metrics,
+        measured_on=(
+            f"The last part of the history, by a model and a calibration from before it: "
+            f"{len(places):,} of its {n_later:,} orders had a mature label "
+            f"({len(places) / n_later:.1%})."
+        ),
+        trained_on=trained_on,
+        currency=currency,
+        train_from_ms=int(known.frame["event_time_ms"][0]),
+        train_until_ms=horizon_ms,
+        test_from_ms=from_ms,
+        test_until_ms=int(known.event_time_ms[places].max()),
+        counts={
+            "orders": len(known.frame),
+            "orders with a mature label": len(known.is_fraud),
+            "frauds among them": int(known.is_fraud.sum()),
+            "features": len(known.features.names),
+            "trees": walked.settings.n_trees * walked.settings.n_models,
+        },
+        curves=score_curves(known.is_fraud[places], fraud_probability),
+        maturity=maturity_curve(known.frame, labels, known.is_labelled, horizon_ms),
+        censoring=censoring(known.frame, data.outcomes, known.is_labelled, horizon_ms),
+        search=SettingsSearch(
+            chosen=msgspec.to_builtins(walked.settings),
+            rows=tuple(
+                {("chosen" if name == "is_chosen" else name): value for name, value in row.items()}
+                for row in (candidate.plain() for candidate in walked.search)
+            ),
+            measured_by="log loss on earlier folds, after the best straight line",
+        ),
+        calibration=CalibrationChoice(
+            chosen=curve.method,
+            held_back_log_loss=walked.calibration.held_back_log_loss,
+            raw_score=curve.raw_score,
+            log_odds=curve.log_odds,
+        ),
+        feature_gain_shares=_gain_shares(known, walked),
+        warnings=(*walked.notes, *_cautions(known)),
+    )
+
+
+def _gain_shares(known: TrainingRows, walked: Walked) -> dict[str, float]:
+    gain = walked.model.gain / max(float(walked.model.gain.sum()), 1.0)
+    strongest = np.argsort(-gain, kind="stable")[:_GAINS_KEPT]
+    return {known.features.names[place]: float(gain[place]) for place in strongest.tolist()}
+
+
+def _cautions(known: TrainingRows) -> list[str]:
+    """Return what the reader must know of the labels before believing the figures."""
+    total, squares = float(known.weights.sum()), float((known.weights**2).sum())
+    if total == len(known.weights):
+        return []
+    n_weighted = int((known.weights > 1.0).sum())
+    caution = (
+        f"{n_weighted:,} orders were let through by chance and stand for those that were declined, "
+        f"each for one over its propensity, {known.weights.max():.0f} at most. Together the "
+        f"{len(known.weights):,} labelled orders tell as much as {total**2 / squares:,.0f} would "
+        "that weigh the same (Kish's effective sample size)."
+    )
+    return [caution]
+
+
+def _summary(
+    known: TrainingRows,
+    walked: Walked,
+    report: TrainingReport,
+    horizon_ms: int,
+    label_delay_days: float | None,
+) -> dict[str, Any]:
+    """Return what the bundle says of how it was made, as plain data."""
+    from_ms = walked.held_back.from_ms
+    n_later = int((known.frame["event_time_ms"] >= from_ms).sum())
+    n_censored = 0 if report.censoring is None else sum(report.censoring.n_censored)
+    return {
+        "orders": len(known.frame),
+        "orders_with_known_label": len(known.is_fraud),
+        "orders_declined_without_label": n_censored,
+        "frauds": int(known.is_fraud.sum()),
+        "first_event_time_ms": int(known.frame["event_time_ms"][0]),
+        "horizon_ms": horizon_ms,
+        "label_delay_days": label_delay_days,
+        "label_maturity": msgspec.to_builtins(report.maturity),
+        "features": len(known.features.names),
+        "n_trees": walked.settings.n_trees * walked.settings.n_models,
+        "settings": msgspec.to_builtins(walked.settings),
+        "settings_searched": len(walked.search),
+        "calibration": {
+            "method": walked.calibration.chosen.method,
+            "held_back_log_loss": walked.calibration.held_back_log_loss,
+            "standard_error": walked.calibration.standard_error,
+        },
+        "feature_gain_shares": report.feature_gain_shares,
+        "warnings": list(report.warnings),
+        "held_back": {
+            "from_ms": from_ms,
+            "orders": n_later,
+            "label_known_share": len(walked.held_back.places) / n_later,
+            "metrics": report.metrics.plain(),
+        },
+    }

@@ -49,14 +49,19 @@ def train(  # noqa: PLR0913, PLR0917 - options of a command
         Path | None, typer.Option(help="A policy.toml with your costs; defaults if not given.")
     ] = None,
     trained_on: Annotated[str, typer.Option(help="A sentence for the model card.")] = "",
+    candidates: Annotated[
+        int, typer.Option(min=0, help="Settings to try on earlier parts; 0 takes the defaults.")
+    ] = 16,
+    report: Annotated[
+        Path | None, typer.Option(help="HTML file to write: how it was made and how it did.")
+    ] = None,
     as_json: AsJson = False,  # noqa: FBT002 - a command-line flag
 ) -> None:
     """Train, calibrate and measure a model, and write it as a bundle."""
     from fraudkit.scoring.bundle import check_writable, write_bundle
-    from fraudkit.scoring.fit import ModelSettings
+    from fraudkit.scoring.report import write_report
     from fraudkit.training import train as train_bundle
 
-    check_writable(out)
     check_writable(out)
     columns, read = read_orders(data, mapping)
     report_errors(read)
@@ -69,12 +74,15 @@ def train(  # noqa: PLR0913, PLR0917 - options of a command
                 last_known_ms(read, columns) + 1 if until is None else time_ms(until, "--until")
             ),
             policy=None if policy is None else read_policy(policy),
-            settings=ModelSettings(seed=seed),
+            n_candidates=candidates,
+            seed=seed,
             enrichment=open_enrichment(ip_files, card_ranges),
             trained_on=trained_on,
             progress=show,
         )
     version = write_bundle(out, made.content)
+    if report is not None:
+        write_report(report, msgspec.structs.replace(made.report, bundle=version))
     if as_json:
         print_json({"bundle": version, "folder": str(out), **made.summary})
         return

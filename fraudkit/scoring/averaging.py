@@ -42,9 +42,13 @@ def averaged_text(texts: Sequence[str]) -> str:
 def _tree(block: str, n_models: int) -> str:
     """Return a tree's lines without its number, its values divided."""
     lines = block.partition("\n")[2].rstrip("\n").split("\n")
-    return "\n".join(_divided(line, n_models) if line.startswith(_SCALED) else line for line in lines)
+    return "\n".join(
+        _divided(line, n_models) if line.startswith(_SCALED) else line for line in lines
+    )
 
 
 def _divided(line: str, n_models: int) -> str:
+    if not line.startswith(_SCALED):
+        return line
     name, _, values = line.partition("=")
     return f"{name}={' '.join(repr(float(value) / n_models) for value in values.split())}"

@@ -18,7 +18,14 @@ from sklearn.linear_model import LogisticRegression
 from fraudkit.errors import TrainingError
 from fraudkit.scoring.calibration import Calibration
 
-__all__ = ["Compared", "compare_calibrations", "fit_beta", "fit_isotonic", "fit_logistic", "log_losses"]
+__all__ = [
+    "Compared",
+    "compare_calibrations",
+    "fit_beta",
+    "fit_isotonic",
+    "fit_logistic",
+    "log_losses",
+]
 
 _FRAUDS_MIN: Final = 20
 _FRAUDS_FOR_ISOTONIC_MIN: Final = 200

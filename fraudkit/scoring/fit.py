@@ -32,7 +32,7 @@ def columns_of(features: FeatureSet) -> Columns:
     )
 
 
-def fit_model(  # noqa: PLR0913 - what a model is made of
+def fit_model(
     rows: NDArray[np.float64],
     is_fraud: NDArray[np.bool_],
     features: FeatureSet,

@@ -2,11 +2,26 @@
 
 from __future__ import annotations
 
+from typing import Final
+
+import numpy as np
 import polars as pl
+from numpy.typing import NDArray
 
-__all__ = ["labels_known_before", "last_known_ms", "mature_labels"]
+from fraudkit.domain.outcome import Status
+from fraudkit.scoring.report import Censoring, LabelMaturity
 
-_DAY_MS = 86_400_000
+__all__ = [
+    "censoring",
+    "labels_known_before",
+    "last_known_ms",
+    "mature_labels",
+    "maturity_curve",
+]
+
+_DAY_MS: Final = 86_400_000
+_AGES_DAYS: Final = (0, 1, 2, 3, 5, 7, 10, 14, 21, 30, 45, 60, 90, 120, 180)
+_FRAUDS_OF_CURVE_MIN: Final = 50
 
 
 def labels_known_before(labels: pl.DataFrame, at_ms: int) -> pl.DataFrame:
@@ -85,3 +100,81 @@ def last_known_ms(
     if has_label_column:
         times.append(labels["known_at_ms"].max())
     return max((int(time) for time in times if isinstance(time, int)), default=0)
+
+
+def maturity_curve(
+    frame: pl.DataFrame,
+    labels: pl.DataFrame,
+    is_mature: NDArray[np.bool_],
+    horizon_ms: int,
+) -> LabelMaturity:
+    """Return how the reports of fraud came in, and which days' labels were mature.
+
+    The curve is over the frauds of orders that were as old at the horizon as its last age, so
+    that slow reports are not missing from it. The last age is the greatest of a fixed list for
+    which there are at least 50 such frauds; where there are fewer at every age, there is no curve.
+
+    Parameters
+    ----------
+    frame : polars.DataFrame
+        ``transaction_id``, ``event_time_ms`` of all orders before the horizon.
+    labels : polars.DataFrame
+        As they stood at the horizon, see `labels_known_before`.
+    is_mature : ndarray of bool, shape (len(frame),)
+    """
+    frauds = frame.select("transaction_id", "event_time_ms").join(
+        labels.filter("is_fraud"), on="transaction_id"
+    )
+    event_ms, known_ms = frauds["event_time_ms"].to_numpy(), frauds["known_at_ms"].to_numpy()
+    age_days, delay_days = (horizon_ms - event_ms) / _DAY_MS, (known_ms - event_ms) / _DAY_MS
+    lasts = [age for age in _AGES_DAYS if int((age_days >= age).sum()) >= _FRAUDS_OF_CURVE_MIN]
+    ages, arrived = tuple[float, ...](), tuple[float, ...]()
+    if lasts:
+        delays = delay_days[age_days >= lasts[-1]]
+        delays = delays[delays <= lasts[-1]]
+        if len(delays):
+            ages = tuple(float(age) for age in _AGES_DAYS if age <= lasts[-1])
+            arrived = tuple(float((delays <= age).mean()) for age in ages)
+    by_day = _by_day(frame, is_mature)
+    return LabelMaturity(
+        age_days=ages,
+        arrived_share=arrived,
+        day_ms=tuple(by_day["day_ms"].to_list()),
+        mature_share=tuple((by_day["marked"] / by_day["orders"]).to_list()),
+    )
+
+
+def censoring(
+    frame: pl.DataFrame, outcomes: pl.DataFrame, is_mature: NDArray[np.bool_], horizon_ms: int
+) -> Censoring:
+    """Return how many orders of each day were declined and have no label, so never will.
+
+    Parameters
+    ----------
+    frame : polars.DataFrame
+        ``transaction_id``, ``event_time_ms`` of all orders before the horizon.
+    outcomes : polars.DataFrame
+        ``transaction_id``, ``status``, ``known_at_ms``.
+    is_mature : ndarray of bool, shape (len(frame),)
+        Whether an order has a mature label.
+    """
+    declined = outcomes.filter(
+        (pl.col("status") == int(Status.DECLINED)) & (pl.col("known_at_ms") < horizon_ms)
+    )["transaction_id"]
+    is_censored = frame["transaction_id"].is_in(declined.implode()).to_numpy() & ~is_mature
+    by_day = _by_day(frame, is_censored)
+    return Censoring(
+        day_ms=tuple(by_day["day_ms"].to_list()),
+        n_orders=tuple(by_day["orders"].to_list()),
+        n_censored=tuple(by_day["marked"].to_list()),
+    )
+
+
+def _by_day(frame: pl.DataFrame, is_marked: NDArray[np.bool_]) -> pl.DataFrame:
+    day_ms = (pl.col("event_time_ms") // _DAY_MS * _DAY_MS).alias("day_ms")
+    return (
+        frame.select(day_ms, is_marked=pl.Series(is_marked))
+        .group_by("day_ms")
+        .agg(orders=pl.len().cast(pl.Int64), marked=pl.col("is_marked").sum().cast(pl.Int64))
+        .sort("day_ms")
+    )

@@ -114,14 +114,20 @@ def candidates(base: ModelSettings, count: int) -> list[ModelSettings]:
     while len(drawn) < count:
         changes = {name: values[int(rng.integers(len(values)))] for name, values in SPACE.items()}
         if changes["boosting"] == "dart":
-            changes |= {name: values[int(rng.integers(len(values)))] for name, values in _DART.items()}
+            changes |= {
+                name: values[int(rng.integers(len(values)))] for name, values in _DART.items()
+            }
         settings = msgspec.structs.replace(base, **changes)
         if settings not in drawn:
             drawn.append(settings)
     return drawn
 
 
-def search_settings(
+def _drawn(space: dict[str, tuple[Any, ...]], rng: np.random.Generator) -> dict[str, Any]:
+    return {name: values[int(rng.integers(len(values)))] for name, values in space.items()}
+
+
+def search_settings(  # noqa: PLR0913 - what a search is made of
     rows: NDArray[np.float64],
     is_fraud: NDArray[np.bool_],
     columns: Columns,
@@ -135,8 +141,9 @@ def search_settings(
 ) -> Searched:
     """Return the settings with the least mean log loss over validation folds.
 
-    A rung that has no more orders than the one before has other seeds. Of plain boosting the number of trees is chosen along the way, among those of a curve; the
-    given settings' own number is on it.
+    A rung that has no more orders than the one before has other seeds. Of plain boosting the
+    number of trees is chosen along the way, among those of a curve; the given settings' own
+    number is on it.
 
     Parameters
     ----------
@@ -160,12 +167,12 @@ def search_settings(
         If a fold has no frauds to learn from or to be measured on, or no honest order.
     """
     for fold in folds:
-        for part in fold:
-            frauds = int(is_fraud[part].sum())
-            if frauds in (0, len(part)):
+        for places in fold:
+            frauds = int(is_fraud[places].sum())
+            if frauds in (0, len(places)):
                 raise TrainingError(
                     "each part of a validation fold must hold frauds and honest orders, got "
-                    f"{frauds} frauds among {len(part)}; give more history or fewer folds"
+                    f"{frauds} frauds among {len(places)}; give more history or fewer folds"
                 )
     data = _Data(rows, is_fraud, columns, np.ones(len(rows)) if weights is None else weights)
     field, table = candidates(base, count), list[Candidate]()

@@ -23,9 +23,10 @@ from fraudkit.errors import FraudkitError
 from fraudkit.features.catalog import default_features, feature_set
 from fraudkit.features.expression import expression_feature
 from fraudkit.payments.catalog import PaymentCatalog
+from fraudkit.scoring.boosting import ModelSettings
 from fraudkit.scoring.bundle import Bundle, BundleContent, load_bundle
 from fraudkit.scoring.calibration import Calibration, probability
-from fraudkit.scoring.fit import ModelSettings, fit_model, reference_row
+from fraudkit.scoring.fit import fit_model, reference_row
 from fraudkit.scoring.manifest import FILES, MANIFEST, manifest_of
 from fraudkit.stores.memory import MemoryStore
 
@@ -72,14 +73,15 @@ def content() -> BundleContent:
     ).astype(np.float64)
     rows[rng.random(rows.shape) < 0.2] = np.nan
     is_fraud = rng.random(300) < np.where(np.nan_to_num(rows[:, 4]) > 1, 0.8, 0.1)
-    settings = ModelSettings(min_data_in_leaf=5, num_leaves=6)
+    settings = ModelSettings(min_data_in_leaf=5, num_leaves=6, n_trees=4)
+    text = fit_model(rows, is_fraud, features, settings).text
     return BundleContent(
-        model_text=fit_model(rows, is_fraud, features, settings, 4),
+        model_text=text,
         features=features,
         calibration=Calibration(
             method="isotonic", raw_score=(-3.0, -0.5, 1.0), log_odds=(-5.0, -1.0, 0.5)
         ),
-        reference=reference_row(rows, is_fraud, features),
+        reference=reference_row(rows, is_fraud, text),
         rates=rate_table("EUR", {"USD": {"2026-01-01": "0.85"}}),
         policy_text='on_unknown_amount = "review"\n[costs]\nmargin_share = 0.3\n',
         training={"orders": 300, "sources": {"mail_domains": "lists 1"}, "metrics": {"auc": 0.9}},

@@ -11,13 +11,14 @@ from fraudkit.domain.money import rate_table
 from fraudkit.errors import BundleError
 from fraudkit.features.catalog import default_features
 from fraudkit.scoring import durable_files
+from fraudkit.scoring.boosting import ModelSettings
 from fraudkit.scoring.bundle import (
     BundleContent,
     load_bundle,
     write_bundle,
 )
 from fraudkit.scoring.calibration import Calibration
-from fraudkit.scoring.fit import ModelSettings, fit_model, reference_row
+from fraudkit.scoring.fit import fit_model, reference_row
 from fraudkit.scoring.manifest import FILES
 
 FEATURES = default_features(levels={"card_brand": ["amex", "visa"]}).keep(
@@ -37,12 +38,13 @@ def made_content() -> BundleContent:
     )
     rows[:250, 1] = np.nan
     is_fraud = rows[:, 3] > 1
-    settings = ModelSettings(min_data_in_leaf=5, num_leaves=5)
+    settings = ModelSettings(min_data_in_leaf=5, num_leaves=5, n_trees=4)
+    text = fit_model(rows, is_fraud, FEATURES, settings).text
     return BundleContent(
-        model_text=fit_model(rows, is_fraud, FEATURES, settings, 4),
+        model_text=text,
         features=FEATURES,
         calibration=Calibration(method="logistic", raw_score=(-4.0, 2.0), log_odds=(-6.0, 1.0)),
-        reference=reference_row(rows, is_fraud, FEATURES),
+        reference=reference_row(rows, is_fraud, text),
         rates=rate_table("EUR", {"USD": {"2026-01-01": "0.85"}}),
         policy_text="[costs]\nmargin_share = 0.3\n",
         training={"orders": 300, "frauds": int(is_fraud.sum()), "nested": {"b": 1, "a": [0.5]}},

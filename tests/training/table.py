@@ -8,13 +8,13 @@ import numpy as np
 import polars as pl
 
 from fraudkit.mapping import MappedData, Mapping, read_data
-from fraudkit.scoring.fit import ModelSettings
+from fraudkit.scoring.boosting import ModelSettings
 
 __all__ = ["DAY_MS", "MAPPING", "QUICK", "START_MS", "read_table", "table", "write_mapping"]
 
 DAY_MS = 86_400_000
 START_MS = 1_767_225_600_000  # 2026-01-01T00:00:00Z
-QUICK = ModelSettings(n_trees_max=12, stop_after_trees=4, max_bin=31)
+QUICK = ModelSettings(n_trees=12, max_bin=31)
 MAPPING = """
 [mapping]
 amount_unit = "major"

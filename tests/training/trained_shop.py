@@ -14,8 +14,8 @@ from fraudkit.decisions.policy import Policy
 from fraudkit.domain.outcome import EarlyFraudWarning, Outcome
 from fraudkit.domain.transaction import Order, Transaction, epoch_ms
 from fraudkit.mapping import MappedData, Mapping, read_data
+from fraudkit.scoring.boosting import ModelSettings
 from fraudkit.scoring.bundle import write_bundle
-from fraudkit.scoring.fit import ModelSettings
 from fraudkit.simulate import Shop, simulate, write_shop
 from fraudkit.training import Training, train
 
@@ -24,7 +24,7 @@ __all__ = ["TrainedShop", "by_time", "trained_shop", "write_lines"]
 DAY = timedelta(days=1)
 ORDERS = 5_000
 TRAINED_ORDERS = 4_000
-SETTINGS = ModelSettings(n_trees_max=30, stop_after_trees=10, max_bin=63)
+SETTINGS = ModelSettings(n_trees=20, max_bin=63)
 # Under these costs each of the four actions is the best for some order.
 POLICY = Policy(
     costs=Costs(

@@ -87,7 +87,7 @@ def opened_parts(mapping: Mapping) -> frozenset[str] | None:
     if mapping.has_fields:
         return None
     columns = [column for _, column, _ in _mapped(mapping)]
-    columns += [] if mapping.label_column is None else [mapping.label_column]
+    columns += mapping.label_columns.values()
     outer = {
         column[:end] for column in columns for end, letter in enumerate(column) if letter == "."
     }
@@ -97,7 +97,7 @@ def opened_parts(mapping: Mapping) -> frozenset[str] | None:
 def wanted_columns(mapping: Mapping) -> frozenset[str]:
     """Return the columns that the mapping names."""
     named = {column for _, column, _ in _mapped(mapping)}
-    return frozenset(named if mapping.label_column is None else named | {mapping.label_column})
+    return frozenset(named.union(mapping.label_columns.values()))
 
 
 def bind(table: RawTable, mapping: Mapping) -> Plan:
@@ -109,9 +109,10 @@ def bind(table: RawTable, mapping: Mapping) -> Plan:
             plan.bindings.append(Binding(target, column, where))
         elif table.row_count or table.format != "ndjson":
             plan.problems.append(f"{where}: no such column{close_to(column, names)}")
-    label = mapping.label_column
-    if label is not None and label not in table.columns and table.row_count:
-        plan.problems.append(f'[label] column = "{label}": no such column{close_to(label, names)}')
+    for key, column in mapping.label_columns.items():
+        if column not in table.columns and table.row_count:
+            close = close_to(column, names)
+            plan.problems.append(f'[label] {key} = "{column}": no such column{close}')
     for path, value in mapping.constants.items():
         target = _field(path)
         plan.bindings.append(Binding(target, None, f'[constants] "{path}"', value))
@@ -154,7 +155,7 @@ def _field(path: str) -> Field:
 def _bind_named_alike(table: RawTable, mapping: Mapping, plan: Plan) -> None:
     """Take the columns whose name is a path already and that nothing else gives."""
     taken = {binding.target.path for binding in plan.bindings}
-    sources = {binding.column for binding in plan.bindings} | {mapping.label_column}
+    sources = {binding.column for binding in plan.bindings}.union(mapping.label_columns.values())
     taken |= set(mapping.fields)
     strict = is_strict(table, mapping)
     given_amount = bool(taken & _AMOUNTS)

@@ -26,6 +26,11 @@ _MS_PER_DAY: Final = 86_400_000
 _OUTCOMES: Final = pl.Schema(
     {"transaction_id": pl.String, "status": pl.Int8, "known_at_ms": pl.Int64}
 )
+_DATED: Final = (
+    ("fraud_ms", Status.FRAUD),
+    ("good_ms", Status.GOOD),
+    ("declined_ms", Status.DECLINED),
+)
 ERRORS: Final = pl.Schema({"line": pl.Int64, "error": pl.String})
 
 
@@ -154,7 +159,8 @@ def known_labels(
 
     A report of fraud beats all else, at the earliest such report; then a report of honesty, at
     the earliest; then the label column or, ``honest_by_age``, the absence of a report, both at
-    ``delay_days`` after the order.
+    ``delay_days`` after the order. An order that the shop had declined by then was never
+    delivered, so the absence of a report says nothing of it.
 
     Returns
     -------
@@ -165,13 +171,14 @@ def known_labels(
     """
     first = outcomes.group_by("transaction_id", "status").agg(pl.col("known_at_ms").min())
     labels = orders
-    for name, status in (("fraud_ms", Status.FRAUD), ("good_ms", Status.GOOD)):
+    for name, status in _DATED:
         found = first.filter(pl.col("status") == int(status)).select(
             "transaction_id", pl.col("known_at_ms").alias(name)
         )
         labels = labels.join(found, on="transaction_id", how="left", maintain_order="left")
-    is_old = pl.lit(value=True) if honest_by_age else ~pl.col("is_fraud")
-    aged = pl.when(is_old).then(_aged(delay_days))
+    aged_ms = _aged(delay_days)
+    was_sold = pl.col("declined_ms").is_null() | (pl.col("declined_ms") > aged_ms)
+    aged = pl.when(was_sold if honest_by_age else ~pl.col("is_fraud")).then(aged_ms)
     return labels.select(
         "transaction_id",
         is_fraud=pl.col("fraud_ms").is_not_null(),

@@ -6,7 +6,7 @@ Invariant: every row that came is counted: it is in the frame or in the errors, 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final
 
@@ -18,6 +18,12 @@ from fraudkit.errors import DataFileError, InvalidField, MappingError
 from fraudkit.mapping.binding import bind, opened_parts, wanted_columns
 from fraudkit.mapping.files import RawTable, read_table
 from fraudkit.mapping.labels import ERRORS, known_labels, known_outcomes, read_outcomes
+from fraudkit.mapping.propensities import (
+    APPROVE_PROPENSITY,
+    PROPENSITIES,
+    logged_propensities,
+)
+from fraudkit.mapping.row_order import in_row_order
 from fraudkit.mapping.rows import FRAUD, Rows, convert_rows
 from fraudkit.mapping.spec import Mapping
 from fraudkit.mapping.vocabulary import field_at, fields, open_tables
@@ -35,6 +41,7 @@ _LEADING: Final = pl.Schema(
     }
 )
 _ROW_ERRORS: Final = pl.Schema({"row": pl.Int64, "transaction_id": pl.String, "error": pl.String})
+_OF_LABELS: Final = (FRAUD, APPROVE_PROPENSITY.frame_name)
 _COLUMNS_SHOWN_MAX: Final = 60
 
 
@@ -68,6 +75,10 @@ class MappedData:
         Lines of the outcomes file that do not hold: ``line`` (Int64, from 1), ``error``.
     unmatched_outcome_count : int
         Statuses in the outcomes file about transactions that are not in the frame.
+    propensities : polars.DataFrame
+        ``transaction_id``, ``approve_propensity`` (Float64, in (0, 1)): the logged probability
+        with which an order was approved that the policy would have declined; the others were
+        approved by the policy, which is 1. In input order.
     """
 
     frame: pl.DataFrame
@@ -78,6 +89,7 @@ class MappedData:
     ignored_columns: tuple[str, ...]
     outcome_errors: pl.DataFrame
     unmatched_outcome_count: int = 0
+    propensities: pl.DataFrame = field(default_factory=PROPENSITIES.to_frame)
 
 
 def read_data(
@@ -100,7 +112,8 @@ def read_data(
     Raises
     ------
     MappingError
-        If the mapping does not fit the files, with every problem, one a line.
+        If the mapping does not fit the files, with every problem, one a line; or the rows do not
+        stand in the order that ``equal_times`` says.
     DataFileError
         If a file cannot be read as a table.
     """
@@ -122,6 +135,8 @@ def read_data(
     if misfits:
         raise MappingError("\n".join(misfits))
     frame, errors, row_count = _together(read)
+    if mapping.equal_times == "in_row_order":
+        frame = in_row_order(frame, mapping.source)
     return _with_labels(frame, errors, row_count, mapping, tuple(ignored))
 
 
@@ -240,7 +255,7 @@ def _ordered(frame: pl.DataFrame) -> pl.DataFrame:
     named = [
         name for name in frame.columns if name.partition(".")[0] in open_tables() and "." in name
     ]
-    order = dict.fromkeys([*_LEADING, *fixed, *BASKET_PATHS, *sorted(named), FRAUD])
+    order = dict.fromkeys([*_LEADING, *fixed, *BASKET_PATHS, *sorted(named), *_OF_LABELS])
     return frame.select(name for name in order if name in frame.columns)
 
 
@@ -263,7 +278,7 @@ def _with_labels(
     if from_file is not None:
         unmatched = from_file.join(orders, on="transaction_id", how="anti").height
     return MappedData(
-        frame=frame.drop(FRAUD, strict=False),
+        frame=frame.drop(_OF_LABELS, strict=False),
         errors=errors,
         row_count=row_count,
         outcomes=outcomes,
@@ -271,4 +286,5 @@ def _with_labels(
         ignored_columns=ignored,
         outcome_errors=outcome_errors,
         unmatched_outcome_count=unmatched,
+        propensities=logged_propensities(frame),
     )

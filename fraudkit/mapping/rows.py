@@ -20,6 +20,7 @@ from fraudkit.mapping.columns import Column, strict_column, table_column
 from fraudkit.mapping.files import RawTable
 from fraudkit.mapping.labels import label_values
 from fraudkit.mapping.ndjson import Cells
+from fraudkit.mapping.propensities import APPROVE_PROPENSITY, approve_propensities
 from fraudkit.mapping.spec import Mapping
 from fraudkit.mapping.strict import document_faults, orderless
 from fraudkit.mapping.vocabulary import AMOUNT_IN_UNIT, CARD_RANK, Field, Kind, open_tables
@@ -39,7 +40,8 @@ class Rows:
     Attributes
     ----------
     frame : polars.DataFrame
-        All rows, columns as in `fraudkit.mapping.MappedData` and `FRAUD`; ``row`` counts from 0.
+        All rows, columns as in `fraudkit.mapping.MappedData` and those of the label: `FRAUD` and
+        that of `fraudkit.mapping.propensities.APPROVE_PROPENSITY`; ``row`` counts from 0.
     errors : dict[int, InvalidField]
         Row → what does not hold; those rows of the frame mean nothing.
     unknown_ids : set of int
@@ -81,13 +83,32 @@ def convert_rows(table: RawTable, plan: Plan, mapping: Mapping) -> tuple[Rows, l
         columns |= _named(column, target)
     if strict:
         faults += document_faults(table, plan)
-    label = mapping.label_column
-    if label is not None and label in table.columns:
-        values, label_problems = label_values(_series(table, label), mapping)
-        columns[FRAUD] = values
-        problems += label_problems
-    frame = _frame(columns, table.row_count)
+    labels, found, label_problems = _labels(table, mapping)
+    frame = _frame(columns | labels, table.row_count)
+    faults += found
+    problems += label_problems
     return Rows(frame, _first(table, faults), frozenset(unknown_ids)), problems
+
+
+def _labels(
+    table: RawTable, mapping: Mapping
+) -> tuple[dict[str, pl.Series], list[Fault], list[str]]:
+    """Return the columns of ``[label]``, the rows that do not hold, and what does not fit."""
+    columns: dict[str, pl.Series] = {}
+    faults: list[Fault] = []
+    problems: list[str] = []
+    label, propensity = mapping.label_column, mapping.approve_propensity_column
+    if label is not None and label in table.columns:
+        columns[FRAUD], problems = label_values(_series(table, label), mapping)
+    if propensity is not None and propensity in table.columns:
+        raw = _series(table, propensity)
+        try:
+            values, faults = approve_propensities(raw)
+            _check_fit(faults, raw, APPROVE_PROPENSITY, table.row_count)
+            columns[APPROVE_PROPENSITY.frame_name] = values
+        except DoesNotFit as error:
+            problems.append(f'[label] approve_propensity = "{propensity}": {error}')
+    return columns, faults, problems
 
 
 def _currency_first(bindings: list[Binding]) -> list[Binding]:

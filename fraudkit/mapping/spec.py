@@ -55,6 +55,12 @@ class Mapping(Struct, frozen=True, kw_only=True):
         NDJSON of outcomes.
     rate_file : RateTableFile
         The dated rates.
+    equal_times : {"together", "in_row_order"}
+        Of rows with the very same event time: ``"together"`` leaves it, and they do not see each
+        other; ``"in_row_order"`` gives each a millisecond more than the row before it.
+    approve_propensity_column : str or None
+        The column of the probability with which an order that the policy would have declined was
+        approved.
 
     Examples
     --------
@@ -84,6 +90,8 @@ class Mapping(Struct, frozen=True, kw_only=True):
     delay_days: float | None = None
     outcomes_file: Path | None = None
     rate_file: RateTableFile = RateTableFile(reference_currency="EUR")
+    equal_times: Literal["together", "in_row_order"] = "together"
+    approve_propensity_column: str | None = None
 
     @classmethod
     def load(cls, path: str | Path) -> Mapping:
@@ -143,6 +151,8 @@ class Mapping(Struct, frozen=True, kw_only=True):
             delay_days=label.delay_days,
             outcomes_file=None if outcomes is None else folder / outcomes,
             rate_file=rate_table(general.reference_currency, tables.rates).file,
+            equal_times=general.equal_times,
+            approve_propensity_column=label.approve_propensity,
         )
 
     @property
@@ -171,6 +181,12 @@ class Mapping(Struct, frozen=True, kw_only=True):
         filled = [*self.fields, *self.constants]
         prefix = f"{ENTITIES}."
         return tuple(path.removeprefix(prefix) for path in filled if path.startswith(prefix))
+
+    @property
+    def label_columns(self) -> dict[str, str]:
+        """The columns that ``[label]`` names, by key; none of them is a feature."""
+        named = {"column": self.label_column, "approve_propensity": self.approve_propensity_column}
+        return {key: column for key, column in named.items() if column is not None}
 
     @property
     def has_fields(self) -> bool:

@@ -46,6 +46,7 @@ class MappingTable(Struct, frozen=True):
     time_zone: str | None = None
     time_format: Annotated[str, Meta(pattern="%|^epoch_s$|^epoch_ms$")] | None = None
     reference_currency: CurrencyCode = "EUR"
+    equal_times: Literal["together", "in_row_order"] = "together"
 
 
 class FeaturesTable(Struct, frozen=True):
@@ -61,6 +62,7 @@ class LabelTable(Struct, frozen=True):
     column: _Column | None = None
     fraud_values: Annotated[tuple[str | int | float | bool, ...], Meta(min_length=1)] | None = None
     delay_days: Annotated[float, Meta(ge=0, le=3660)] | None = None
+    approve_propensity: _Column | None = None
 
 
 class OutcomesTable(Struct, frozen=True):
@@ -116,7 +118,8 @@ def read_tables(document: dict[str, Any]) -> tuple[Tables, list[str]]:
         entities=_columns_of("entities", held.get("entities", {}), problems),
         rates=held.get("rates", {}),
     )
-    problems += _general_problems(tables) + _path_problems(tables) + _constant_problems(tables)
+    problems += _general_problems(tables) + _label_problems(tables)
+    problems += _path_problems(tables) + _constant_problems(tables)
     return tables, problems
 
 
@@ -166,10 +169,21 @@ def _columns_of(name: str, table: dict[str, Any], problems: list[str]) -> dict[s
 
 def _general_problems(tables: Tables) -> list[str]:
     problems = []
-    zone, label = tables.mapping.time_zone, tables.label
+    zone = tables.mapping.time_zone
     if zone is not None and not _is_zone(zone):
         close = close_to(zone, sorted(zoneinfo.available_timezones()))
         problems.append(f"[mapping] time_zone: expected an IANA time zone, got {zone!r}{close}")
+    try:
+        rate_table(tables.mapping.reference_currency, tables.rates)
+    except InvalidField as error:
+        where = error.pointer.strip("/").replace("/", ".")
+        problems.append(f"[{where}]: expected {error.expected}, got {error.received}")
+    return problems
+
+
+def _label_problems(tables: Tables) -> list[str]:
+    label, features = tables.label, tables.features
+    problems = []
     if label.column is not None and label.delay_days is None:
         problems.append(
             "[label] delay_days: expected the days until a label is known, got nothing; "
@@ -177,11 +191,18 @@ def _general_problems(tables: Tables) -> list[str]:
         )
     if label.column is None and label.fraud_values is not None:
         problems.append("[label] fraud_values: expected [label] column beside it, got none")
-    try:
-        rate_table(tables.mapping.reference_currency, tables.rates)
-    except InvalidField as error:
-        where = error.pointer.strip("/").replace("/", ".")
-        problems.append(f"[{where}]: expected {error.expected}, got {error.received}")
+    elsewhere = {
+        "[label] column": [label.column],
+        "[fields]": tables.fields.values(),
+        "[entities]": tables.entities.values(),
+        "[features]": [*features.numeric, *features.categorical],
+    }
+    problems += [
+        f'[label] approve_propensity = "{label.approve_propensity}": {name} takes this column '
+        "too; what the policy thought of an order must not be a feature"
+        for name, columns in elsewhere.items()
+        if label.approve_propensity is not None and label.approve_propensity in columns
+    ]
     return problems
 
 

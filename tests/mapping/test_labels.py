@@ -12,7 +12,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from fraudkit.domain.outcome import Outcome, Status, label_of, statuses_of
+from fraudkit.domain.outcome import Decided, Outcome, Status, label_of, statuses_of
 from fraudkit.errors import DataFileError, MappingError
 from fraudkit.mapping import MappedData, Mapping, read_data
 from fraudkit.mapping.labels import known_labels, known_outcomes
@@ -194,17 +194,63 @@ def test_rows_that_do_not_hold_have_no_label(tmp_path: Path) -> None:
     assert data.outcomes.is_empty()
 
 
+def decided(transaction_id: str, day: float, action: str = "decline") -> dict[str, Any]:
+    return outcome("decided", transaction_id, day, action=action)
+
+
+def test_no_report_about_a_declined_order_says_nothing(tmp_path: Path) -> None:
+    lines = [
+        decided("a", 0),
+        decided("b", 1, "approve"),
+        decided("c", 2, "review"),
+        outcome("issuer_declined", "d", 3, decline="hard", code="14"),
+    ]
+    data = read(tmp_path, "[label]\ndelay_days = 45\n", lines=lines)
+    assert labels(data) == {"b": (False, 46), "c": (False, 47), "d": (False, 48)}
+    assert ("a", Status.DECLINED, 0) in outcomes(data)
+
+
+def test_an_order_that_was_declined_when_it_was_honest_by_age_stays_honest(tmp_path: Path) -> None:
+    lines = [decided("a", 45), decided("b", 46.25), decided("c", 46.75), decided("c", 50)]
+    data = read(tmp_path, "[label]\ndelay_days = 45\n", lines=lines)
+    assert labels(data) == {"b": (False, 46), "d": (False, 48)}
+
+
+def test_what_is_said_of_a_declined_order_counts(tmp_path: Path) -> None:
+    lines = [decided(who, 0) for who in "abcd"]
+    lines += [verdict("a", 2, "legitimate"), chargeback("b", 9), verdict("c", 1, "unsure")]
+    data = read(tmp_path, "[label]\ndelay_days = 45\n", lines=lines)
+    assert labels(data) == {"a": (False, 2), "b": (True, 9)}
+    assert dict(data.labels.select("transaction_id", "honest_at_ms").iter_rows())["b"] is None
+
+
+def test_the_label_column_of_a_declined_order_counts(tmp_path: Path) -> None:
+    frame = ORDERS.with_columns(fraud=pl.Series([1, 0, None, 0]))
+    data = read(tmp_path, LABEL, frame, [decided(who, 0) for who in "abc"])
+    assert labels(data) == {"a": (True, 7), "b": (False, 8), "d": (False, 10)}
+
+
 REPORTS = st.lists(
     st.tuples(
         st.sampled_from("abcd"),
         st.integers(0, 200).map(lambda quarter: quarter / 4),
-        st.sampled_from(["chargeback", "service", "legitimate", "fraud", "unsure"]),
+        st.sampled_from(
+            ["chargeback", "service", "legitimate", "fraud", "unsure", "decline", "approve"]
+        ),
     ),
     max_size=8,
 )
 
 
-@given(REPORTS, st.none() | st.floats(0, 30), st.none() | st.lists(
+def said_of(who: str, day: float, said: str) -> dict[str, Any]:
+    if said in {"chargeback", "service"}:
+        return chargeback(who, day, is_fraud=said == "chargeback")
+    return decided(who, day, said) if said in {"decline", "approve"} else verdict(who, day, said)
+
+
+@given(REPORTS, st.none() | st.floats(0, 30) | st.integers(0, 120).map(
+    lambda quarter: quarter / 4
+), st.none() | st.lists(
     st.none() | st.booleans(), min_size=4, max_size=4
 ))  # fmt: skip
 def test_labels_equal_those_of_a_plain_reading(
@@ -212,12 +258,7 @@ def test_labels_equal_those_of_a_plain_reading(
 ) -> None:
     delay = 5.0 if column is not None and delay is None else delay
     held = [
-        msgspec.convert(
-            chargeback(who, day, is_fraud=said == "chargeback")
-            if said in {"chargeback", "service"}
-            else verdict(who, day, said),
-            Outcome,  # type: ignore[arg-type]
-        )
+        msgspec.convert(said_of(who, day, said), Outcome)  # type: ignore[arg-type]
         for who, day, said in reports
     ]
     times = {who: START_MS + index * DAY_MS for index, who in enumerate("abcd")}
@@ -245,7 +286,12 @@ def test_labels_equal_those_of_a_plain_reading(
         said = None if column is None else column[index]
         if said:
             frauds.append(aged or 0)
-        of_age = aged if column is None or said is False else None
+        declined = any(
+            isinstance(one, Decided) and one.action == "decline"
+            for one in own
+            if aged is not None and one.available_at_ms <= aged
+        )
+        of_age = aged if said is False or (column is None and not declined) else None
         honest = min(goods) if goods else of_age
         if frauds:
             expected.append((who, True, min(frauds), honest))

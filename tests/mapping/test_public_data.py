@@ -3,6 +3,7 @@
 import os
 from pathlib import Path
 
+import polars as pl
 import pytest
 
 from fraudkit.mapping import MappedData, Mapping, read_data
@@ -27,6 +28,13 @@ def test_ucsd_orders_are_all_taken() -> None:
     assert data.ignored_columns == ("pseudo_day",)
     assert data.frame["payment.card.fingerprint"][0] == "1234567890123456"
     assert data.frame["order.amount_minor"][0] == 1295
+    assert (data.frame["event_time_ms"].diff().drop_nulls() > 0).all()
+    assert (
+        data.frame["custom_inputs.zip1"]
+        .cast(pl.Int64)
+        .cast(pl.String)
+        .equals(data.frame["entities.zip"], check_names=False)
+    )
     assert data.labels["is_fraud"].sum() == data.outcomes.height == 2182
 
 

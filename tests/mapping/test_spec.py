@@ -38,6 +38,7 @@ def test_every_table_is_read(tmp_path: Path) -> None:
         time_zone = "Europe/Berlin"
         time_format = "%d/%m/%Y"
         reference_currency = "USD"
+        equal_times = "in_row_order"
         [fields]
         transaction_id = "id"
         order.amount = "total"
@@ -55,6 +56,7 @@ def test_every_table_is_read(tmp_path: Path) -> None:
         column = "fraud"
         fraud_values = [1, "yes"]
         delay_days = 1.5
+        approve_propensity = "passed"
         [outcomes]
         file = "outcomes.ndjson"
         [rates.GBP]
@@ -74,6 +76,8 @@ def test_every_table_is_read(tmp_path: Path) -> None:
     assert mapping.numeric == {"field_1": "Field 1"}
     assert mapping.label_delay_days == 1.5
     assert mapping.fraud_values == (1, "yes")
+    assert mapping.equal_times == "in_row_order"
+    assert mapping.label_columns == {"column": "fraud", "approve_propensity": "passed"}
     assert mapping.outcomes_file == tmp_path / "outcomes.ndjson"
     assert mapping.rates.to_reference_minor(1000, "GBP", 1_750_000_000_000) == 1170
     assert mapping.rates.reference_currency == "USD"
@@ -83,6 +87,7 @@ def test_the_identity_maps_nothing() -> None:
     mapping = Mapping.identity()
     assert (mapping.fields, mapping.constants, mapping.delay_days) == ({}, {}, None)
     assert mapping.label_delay_days == 0.0
+    assert (mapping.equal_times, mapping.label_columns) == ("together", {})
     assert not mapping.has_fields
 
 
@@ -135,6 +140,16 @@ def test_every_problem_is_told_at_once() -> None:
         ("[label]\ncolumn = 'x'", "delay_days: expected the days until a label is known"),
         ("[label]\ncolumn = 'x'\ndelay_days = -1", "delay_days"),
         ("[label]\nfraud_values = [1]", "expected [label] column beside it"),
+        ("[mapping]\nequal_times = 'in_order'", "got 'in_order'; did you mean 'in_row_order'?"),
+        ("[label]\napprove_propensity = 0.5", "[label] approve_propensity: expected str"),
+        ("[label]\napprove_propensity = 'x'\n[fields]\norder_id = 'x'", "[fields] takes this"),
+        ("[label]\napprove_propensity = 'x'\n[entities]\ny = 'x'", "[entities] takes this"),
+        ("[label]\napprove_propensity = 'x'\n[features]\nnumeric = ['x']", "must not be a feature"),
+        ("[label]\napprove_propensity = 'x'\n[features]\ncategorical = ['x']", "not be a feature"),
+        (
+            "[label]\ncolumn = 'x'\ndelay_days = 1\napprove_propensity = 'x'",
+            '[label] approve_propensity = "x": [label] column takes this column too',
+        ),
         ("[mapping]\ntime_format = 'DD.MM.YYYY'", "time_format"),
         ("[rates.GBP]\n2024-01-01 = 1.17", "[rates.GBP.2024-01-01]: expected a string, got 1.17"),
         ("[rates.GBP]\n2024-01-01 = '-1'", "a rate between 1e-9 and 1e9"),

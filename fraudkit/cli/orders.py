@@ -75,6 +75,7 @@ def train(  # noqa: PLR0913, PLR0917 - options of a command
             ),
             policy=None if policy is None else read_policy(policy),
             n_candidates=candidates,
+            propensities=read.propensities,
             seed=seed,
             enrichment=open_enrichment(ip_files, card_ranges),
             trained_on=trained_on,

@@ -10,6 +10,7 @@ from fraudkit import console
 from fraudkit.cli import features, models, orders
 from fraudkit.cli.explain import explain
 from fraudkit.cli.options import ManyFilesCommand
+from fraudkit.cli.train import train
 from fraudkit.errors import FraudkitError
 from fraudkit.openmp import restart_with_openmp
 
@@ -21,7 +22,7 @@ app = typer.Typer(
     add_completion=False,
     pretty_exceptions_enable=False,
 )
-app.command(cls=ManyFilesCommand)(orders.train)
+app.command(cls=ManyFilesCommand)(train)
 app.command(cls=ManyFilesCommand)(orders.score)
 app.command(cls=ManyFilesCommand)(orders.evaluate)
 app.command()(explain)

@@ -116,8 +116,7 @@ def score(
     as_json: AsJson = False,  # noqa: FBT002 - a command-line flag
 ) -> None:
     """Score orders as they would have been scored when they happened."""
-    from fraudkit.decisions.policy import policy_toml
-    from fraudkit.rescoring import score_data
+    from fraudkit.rescoring import score_data, write_scores
     from fraudkit.scoring.bundle import load_bundle
 
     if out.suffix != ".parquet":
@@ -134,11 +133,7 @@ def score(
         scores = score_data(
             loaded, read, earlier, enrichment=open_enrichment(ip_files, card_ranges)
         )
-    metadata = {"fraudkit.bundle": loaded.version, "fraudkit.policy": policy_toml(scores.policy)}
-    try:
-        scores.frame.write_parquet(out, metadata=metadata)
-    except OSError as error:
-        raise InputError(f"{out} must be in a folder that can be written to: {error}") from error
+    write_scores(out, scores, made_by=loaded.version)
     actions = {
         str(name): count
         for name, count in scores.frame["action"].drop_nulls().value_counts().rows()

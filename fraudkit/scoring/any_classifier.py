@@ -95,7 +95,7 @@ def classifier_scores(
     >>> rows = np.array([[0.0], [1.0], [2.0], [3.0]])
     >>> classifier = LogisticRegression().fit(rows, [0, 0, 1, 1])
     >>> classifier_scores(classifier, rows, ["amount"]).fraud_probability.round(2).tolist()
-    [0.16, 0.36, 0.64, 0.84]
+    [0.19, 0.38, 0.62, 0.81]
     """
     if as_frame not in {None, *_FRAMES}:
         raise ParameterError(

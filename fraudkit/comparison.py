@@ -120,9 +120,11 @@ class Comparison(Struct, frozen=True, kw_only=True):
     def _table(self, name: str) -> TableContent:
         from fraudkit.scoring.report_sections import TableContent
 
+        currency = self.evaluations[name].cost.currency
         return TableContent(
-            f"{name} beside {self.baseline}",
-            ("figure", self.baseline, name, f"{name} less {self.baseline}", "better"),
+            f"{name} beside {self.baseline}; the difference is {name} less {self.baseline}; "
+            f"costs are in minor units of {currency}",
+            ("figure", self.baseline, name, "difference", "better"),
             tuple(self._rows(name)),
             whole=frozenset({1, 2, 3}),
         )
@@ -144,9 +146,9 @@ class Comparison(Struct, frozen=True, kw_only=True):
         costs = (baseline.mean_cost_minor, other.mean_cost_minor)
         saved = self.differences[name].mean_cost_minor
         if saved is not None:
-            words = f"mean cost per order, minor units {self.evaluations[name].cost.currency}"
             better = self._better(name, saved, -1) or NOT_KNOWN
-            yield (words, *(estimate_text(held, 1) for held in (*costs, saved)), better)
+            shown_costs = (estimate_text(held, 1) for held in (*costs, saved))
+            yield ("mean cost per order", *shown_costs, better)
 
     def _better(self, name: str, difference: Estimate, sign: int) -> str | None:
         """Return which is better for sure; ``None`` where there is no interval."""

@@ -126,29 +126,31 @@ class Comparison(Struct, frozen=True, kw_only=True):
             f"costs are in minor units of {currency}",
             ("figure", self.baseline, name, "difference", "better"),
             tuple(self._rows(name)),
-            whole=frozenset({1, 2, 3}),
+            whole=frozenset({3}),
         )
 
     def _rows(self, name: str) -> Iterator[tuple[str, ...]]:
         from fraudkit.scoring.report_sections import NOT_KNOWN, estimate_text
 
-        other, baseline = self.evaluations[name].metrics, self.evaluations[self.baseline].metrics
-        by_count = (baseline.by_count, other.by_count)
-        for words, figure, sign in (
-            ("AUC", "auc", 1),
-            ("average precision", "average_precision", 1),
-            ("log loss", "log_loss", -1),
+        baseline, other = (self.evaluations[held].metrics for held in (self.baseline, name))
+        differences = self.differences[name]
+        for words, figure, sign, digits in (
+            ("AUC", "auc", 1, 4),
+            ("average precision", "average_precision", 1, 4),
+            ("log loss", "log_loss", -1, 5),
+            ("mean cost per order", "mean_cost_minor", -1, 1),
         ):
-            difference: Estimate = getattr(self.differences[name], figure)
-            shown = (*(getattr(held, figure) for held in by_count), difference)
+            is_cost = figure == "mean_cost_minor"
+            difference: Estimate | None = getattr(differences, figure)
+            if difference is None:
+                continue
+            values = (
+                getattr(held if is_cost else held.by_count, figure).value
+                for held in (baseline, other)
+            )
             better = self._better(name, difference, sign) or NOT_KNOWN
-            yield (words, *(estimate_text(held, 5) for held in shown), better)
-        costs = (baseline.mean_cost_minor, other.mean_cost_minor)
-        saved = self.differences[name].mean_cost_minor
-        if saved is not None:
-            better = self._better(name, saved, -1) or NOT_KNOWN
-            shown_costs = (estimate_text(held, 1) for held in (*costs, saved))
-            yield ("mean cost per order", *shown_costs, better)
+            shown = (f"{value:.{digits}f}" for value in values)
+            yield (words, *shown, estimate_text(difference, digits), better)
 
     def _better(self, name: str, difference: Estimate, sign: int) -> str | None:
         """Return which is better for sure; ``None`` where there is no interval."""

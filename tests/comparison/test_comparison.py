@@ -142,7 +142,7 @@ def test_a_seed_draws_the_days_of_all(found: Comparison, data: MappedData) -> No
 
 
 def test_a_comparison_shows_itself(found: Comparison) -> None:
-    for text in (found.text(120), str(found), found._repr_html_()):
+    for text in (found.text(120), found.text(80), str(found), found._repr_html_()):
         words = " ".join(text.split())
         for told in (
             "theirs beside ours; the difference is theirs less ours;", "minor units of EUR",
@@ -154,7 +154,13 @@ def test_a_comparison_shows_itself(found: Comparison) -> None:
     (table_of_theirs,) = found.tables()
     rows = {row[0]: row for row in table_of_theirs.rows}
     difference = found.differences["theirs"].auc
-    assert rows["AUC"][3].startswith(f"{difference.value:.5f} [")
+    shown = f"{difference.value:.4f} [{difference.low:.4f}, {difference.high:.4f}]"
+    assert rows["AUC"][3] == shown
+    for place, name in ((1, "ours"), (2, "theirs")):
+        assert (
+            rows["log loss"][place]
+            == f"{found.evaluations[name].metrics.by_count.log_loss.value:.5f}"
+        )
 
 
 def test_which_is_better_is_said_of_costs_and_losses_the_other_way_round(

@@ -7,6 +7,7 @@
     │   ├── InvalidField                  one field of a transaction, outcome or context
     │   │   └── CardNumberRefused         a string that looks like a full card number
     │   ├── MappingError                  a mapping that does not fit the file
+    │   ├── ClassifierError               a classifier of the user's own that cannot be used
     │   ├── DataFileError                 a file that cannot be read
     │   ├── ExplanationError              a decision that cannot be explained here
     │   ├── FeatureError                  a feature or feature set that cannot be built
@@ -32,6 +33,7 @@ __all__ = [
     "CardNumberRefused",
     "CatalogError",
     "CheckFailed",
+    "ClassifierError",
     "DataFileError",
     "ExplanationError",
     "FeatureError",
@@ -118,6 +120,10 @@ class FeatureError(InputError):
 
 class PolicyError(InputError):
     """Costs or a policy cannot be used."""
+
+
+class ClassifierError(InputError):
+    """A classifier of the user's own cannot be used, or returns what is no probability."""
 
 
 class ParameterError(InputError):

@@ -8,7 +8,6 @@ from typing import Final
 import numpy as np
 import polars as pl
 from msgspec import Struct
-from numpy.typing import NDArray
 
 from fraudkit.decisions.costs import Costs, expected_costs
 from fraudkit.decisions.policy import ACTIONS, Policy, parse_policy
@@ -21,7 +20,15 @@ from fraudkit.scoring.maturity import labels_known_before, mature_labels
 from fraudkit.scoring.metrics import ScoreMetrics, score_metrics
 from fraudkit.scoring.report import TrainingReport
 
-__all__ = ["CARD", "Evaluation", "RealisedCost", "evaluate", "read_scores"]
+__all__ = [
+    "CARD",
+    "Evaluation",
+    "RealisedCost",
+    "evaluate",
+    "labelled_scores",
+    "read_scores",
+    "scored_orders",
+]
 
 CARD: Final = "payment.card.fingerprint"
 _WANTED: Final = ("transaction_id", "fraud_probability", "action")
@@ -142,28 +149,76 @@ def evaluate(
     Raises
     ------
     DataFileError
-        If a column of scores is missing or holds an action that is none of ours, or if another
-        entity than the card is asked for and the data have none.
+        If a column of scores is missing or holds an action that is none of ours, if an order has
+        two scores, or if another entity than the card is asked for and the data have none.
     PolicyError
         If the costs are in another currency than the amounts.
     TrainingError
         If no order of the scores is in the data with a known label.
+    """
+    n_scored = len(scored_orders(scores))
+    orders = labelled_scores(
+        scores,
+        data,
+        rates,
+        costs,
+        as_of_ms=as_of_ms,
+        label_delay_days=label_delay_days,
+        entity=entity,
+    )
+    is_fraud, probability = orders["is_fraud"].to_numpy(), orders["fraud_probability"].to_numpy()
+    return Evaluation(
+        n_orders=len(scores),
+        n_scored=n_scored,
+        n_label_known=len(orders),
+        label_known_share=len(orders) / n_scored,
+        as_of_ms=as_of_ms,
+        first_event_ms=orders.item(0, "event_time_ms"),
+        last_event_ms=orders.item(-1, "event_time_ms"),
+        metrics=score_metrics(
+            is_fraud,
+            probability,
+            event_time_ms=orders["event_time_ms"].to_numpy(),
+            amount_minor=orders["amount_minor"].to_numpy(),
+            entity=orders["entity"].to_numpy() if "entity" in orders.columns else None,
+            is_approved=(orders["action"] == "approve").to_numpy(),
+            cost_minor=orders["cost_minor"].to_numpy(),
+            seed=seed,
+        ),
+        cost=_realised_cost(orders, costs.currency),
+        curves=score_curves(is_fraud, probability),
+    )
+
+
+def labelled_scores(
+    scores: pl.DataFrame,
+    data: MappedData,
+    rates: RateTable,
+    costs: Costs,
+    *,
+    as_of_ms: int,
+    label_delay_days: float | None = None,
+    entity: str = CARD,
+) -> pl.DataFrame:
+    """Return the orders that a score is held against: scored, with a label known by then.
+
+    Parameters and errors are those of `evaluate`.
+
+    Returns
+    -------
+    polars.DataFrame
+        By ascending time, then id: ``transaction_id``, ``event_time_ms``,
+        ``fraud_probability``, ``action``, ``is_fraud``, ``amount_minor`` in the reference
+        currency, ``cost_minor`` of the action and ``approve_cost_minor``,
+        ``decline_cost_minor``, all float and NaN where the amount is not known; and the code
+        ``entity`` where there is one, -1 where it is absent.
     """
     if costs.currency != rates.reference_currency:
         raise PolicyError(
             f"costs.currency must be the reference currency {rates.reference_currency}, "
             f"got {costs.currency}"
         )
-    missing = [name for name in _WANTED if name not in scores.columns]
-    if missing:
-        raise DataFileError(
-            f"a scores file must have the column {missing[0]!r}; it has {scores.columns}: "
-            "make it with `fraudkit score`"
-        )
-    scored = scores.filter(pl.col("fraud_probability").is_not_null())
-    odd = scored.filter(~pl.col("action").is_in(ACTIONS))["action"]
-    if len(odd):
-        raise DataFileError(f"an action must be one of {', '.join(ACTIONS)}, got {odd[0]!r}")
+    scored = scored_orders(scores)
     orders = _orders(data, rates, entity)
     as_it_stood = labels_known_before(data.labels, as_of_ms + 1)
     labels = mature_labels(data.frame, as_it_stood, label_delay_days)
@@ -174,28 +229,31 @@ def evaluate(
             "evaluation needs orders that are in both files with a label known by then, got none; "
             "state [label] or [outcomes] in the mapping, and check that transaction_id agrees"
         )
-    cost, policy_cost = _realised_cost(joined, costs)
-    return Evaluation(
-        n_orders=len(scores),
-        n_scored=len(scored),
-        n_label_known=len(joined),
-        label_known_share=len(joined) / len(scored),
-        as_of_ms=as_of_ms,
-        first_event_ms=int(joined["event_time_ms"].min()),  # type: ignore[arg-type]
-        last_event_ms=int(joined["event_time_ms"].max()),  # type: ignore[arg-type]
-        metrics=score_metrics(
-            joined["is_fraud"].to_numpy(),
-            joined["fraud_probability"].to_numpy(),
-            event_time_ms=joined["event_time_ms"].to_numpy(),
-            amount_minor=_numbers(joined["amount"]),
-            entity=joined["entity"].to_numpy() if "entity" in joined.columns else None,
-            is_approved=(joined["action"] == "approve").to_numpy(),
-            cost_minor=policy_cost,
-            seed=seed,
-        ),
-        cost=cost,
-        curves=score_curves(joined["is_fraud"].to_numpy(), joined["fraud_probability"].to_numpy()),
-    )
+    return _with_costs(joined.sort("event_time_ms", "transaction_id"), costs)
+
+
+def scored_orders(scores: pl.DataFrame) -> pl.DataFrame:
+    """Return the id, the probability and the action of the orders that have a score.
+
+    Raises
+    ------
+    DataFileError
+        If a column is missing, an action is none of ours, or an order has two scores.
+    """
+    missing = [name for name in _WANTED if name not in scores.columns]
+    if missing:
+        raise DataFileError(
+            f"a scores file must have the column {missing[0]!r}; it has {scores.columns}: "
+            "make it with `fraudkit score`"
+        )
+    scored = scores.select(_WANTED).filter(pl.col("fraud_probability").is_not_null())
+    odd = scored.filter(~pl.col("action").is_in(ACTIONS))["action"]
+    if len(odd):
+        raise DataFileError(f"an action must be one of {', '.join(ACTIONS)}, got {odd[0]!r}")
+    twice = scored.filter(pl.col("transaction_id").is_duplicated())["transaction_id"]
+    if len(twice):
+        raise DataFileError(f"an order must have one score, got several of {twice[0]!r}")
+    return scored
 
 
 def read_scores(path: Path) -> tuple[pl.DataFrame, Policy]:
@@ -218,9 +276,8 @@ def read_scores(path: Path) -> tuple[pl.DataFrame, Policy]:
 
 def _orders(data: MappedData, rates: RateTable, entity: str) -> pl.DataFrame:
     """Return the amount, the time and, where there is one, the entity's code of each order."""
-    orders = data.frame.select(
-        "transaction_id", "event_time_ms", amount=reference_amounts(data.frame, rates)
-    )
+    amounts = reference_amounts(data.frame, rates).cast(pl.Float64).fill_null(np.nan)
+    orders = data.frame.select("transaction_id", "event_time_ms", amount_minor=amounts)
     if entity in data.frame.columns:
         code = data.frame[entity].cast(pl.String).rank("dense").cast(pl.Int64).fill_null(-1)
         return orders.with_columns(entity=code)
@@ -232,23 +289,25 @@ def _orders(data: MappedData, rates: RateTable, entity: str) -> pl.DataFrame:
     return orders
 
 
-def _realised_cost(joined: pl.DataFrame, costs: Costs) -> tuple[RealisedCost, NDArray[np.float64]]:
-    """Return the costs, and those of the policy by order: NaN where the amount is not known."""
-    amount = _numbers(joined["amount"])
-    is_fraud = joined["is_fraud"].to_numpy().astype(np.float64)
+def _with_costs(orders: pl.DataFrame, costs: Costs) -> pl.DataFrame:
+    amount = orders["amount_minor"].to_numpy()
+    is_fraud = orders["is_fraud"].to_numpy().astype(np.float64)
     by_action = np.array(expected_costs(is_fraud, amount, costs))
     by_action[:, np.isnan(amount)] = np.nan
-    chosen = joined["action"].replace_strict(list(ACTIONS), range(len(ACTIONS))).to_numpy()
-    policy_cost = by_action[chosen, np.arange(len(joined))]
-    cost = RealisedCost(
-        n_orders=int(np.isfinite(amount).sum()),
-        currency=costs.currency,
-        policy_minor=float(np.nansum(policy_cost)),
-        approve_all_minor=float(np.nansum(by_action[ACTIONS.index("approve")])),
-        decline_all_minor=float(np.nansum(by_action[ACTIONS.index("decline")])),
+    chosen = orders["action"].replace_strict(list(ACTIONS), range(len(ACTIONS))).to_numpy()
+    return orders.with_columns(
+        cost_minor=by_action[chosen, np.arange(len(orders))],
+        approve_cost_minor=by_action[ACTIONS.index("approve")],
+        decline_cost_minor=by_action[ACTIONS.index("decline")],
     )
-    return cost, policy_cost
 
 
-def _numbers(column: pl.Series) -> NDArray[np.float64]:
-    return column.cast(pl.Float64).fill_null(np.nan).to_numpy()
+def _realised_cost(orders: pl.DataFrame, currency: str) -> RealisedCost:
+    known = orders.filter(pl.col("amount_minor").is_not_nan())
+    return RealisedCost(
+        n_orders=len(known),
+        currency=currency,
+        policy_minor=float(known["cost_minor"].sum()),
+        approve_all_minor=float(known["approve_cost_minor"].sum()),
+        decline_all_minor=float(known["decline_cost_minor"].sum()),
+    )

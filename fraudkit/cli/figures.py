@@ -9,10 +9,11 @@ from rich.table import Table
 from fraudkit import console
 
 if TYPE_CHECKING:
+    from fraudkit.comparison import Comparison
     from fraudkit.evaluation import RealisedCost
     from fraudkit.scoring.metrics import ScoreMetrics
 
-__all__ = ["print_calibration", "print_cost", "print_metrics"]
+__all__ = ["print_calibration", "print_comparison", "print_cost", "print_metrics"]
 
 
 def print_metrics(metrics: ScoreMetrics, title: str, currency: str = "") -> None:
@@ -33,6 +34,17 @@ def print_calibration(metrics: ScoreMetrics) -> None:
 
     content = reliability_content(metrics.by_count)
     console.out.print(rich_table(content, console.out.width))
+
+
+def print_comparison(comparison: Comparison) -> None:
+    """Print two files of scores side by side, and what they are compared over."""
+    from fraudkit.scoring.report_text import rich_table
+
+    console.out.print(comparison.measured_on, highlight=False, markup=False)
+    for content in comparison.tables():
+        console.out.print(rich_table(content, console.out.width))
+    for note in comparison.notes:
+        console.out.print(note, highlight=False, markup=False)
 
 
 def print_cost(cost: RealisedCost) -> None:

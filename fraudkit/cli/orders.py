@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import msgspec
 import typer
 from rich.table import Table
 
 from fraudkit import console
-from fraudkit.cli.figures import print_calibration, print_cost, print_metrics
+from fraudkit.cli.figures import print_calibration, print_comparison, print_cost, print_metrics
 from fraudkit.cli.options import (
     AsJson,
     BundleFolder,
@@ -32,6 +32,11 @@ from fraudkit.cli.reading import (
 from fraudkit.console import counting, print_json, stages
 from fraudkit.errors import InputError
 
+if TYPE_CHECKING:
+    import polars as pl
+
+    from fraudkit.comparison import Comparison
+
 __all__ = ["evaluate", "score", "simulate"]
 
 
@@ -49,8 +54,7 @@ def score(
     as_json: AsJson = False,  # noqa: FBT002 - a command-line flag
 ) -> None:
     """Score orders as they would have been scored when they happened."""
-    from fraudkit.decisions.policy import policy_toml
-    from fraudkit.rescoring import score_data
+    from fraudkit.rescoring import score_data, write_scores
     from fraudkit.scoring.bundle import load_bundle
 
     if out.suffix != ".parquet":
@@ -67,11 +71,7 @@ def score(
         scores = score_data(
             loaded, read, earlier, enrichment=open_enrichment(ip_files, card_ranges)
         )
-    metadata = {"fraudkit.bundle": loaded.version, "fraudkit.policy": policy_toml(scores.policy)}
-    try:
-        scores.frame.write_parquet(out, metadata=metadata)
-    except OSError as error:
-        raise InputError(f"{out} must be in a folder that can be written to: {error}") from error
+    write_scores(out, scores, made_by=loaded.version)
     actions = {
         str(name): count
         for name, count in scores.frame["action"].drop_nulls().value_counts().rows()
@@ -110,28 +110,35 @@ def evaluate(  # noqa: PLR0913, PLR0917 - options of a command
     report: Annotated[
         Path | None, typer.Option(help="HTML file to write: figures and plots on one page.")
     ] = None,
+    beside: Annotated[
+        Path | None, typer.Option(help="Other scores of the same orders: compare the two.")
+    ] = None,
     seed: Annotated[int, typer.Option(help="Draws the days of the intervals.")] = 0,
     as_json: AsJson = False,  # noqa: FBT002 - a command-line flag
 ) -> None:
     """Hold scores against what became known, in rates and in money."""
+    from fraudkit.comparison import compare
     from fraudkit.evaluation import evaluate as evaluate_scores
     from fraudkit.evaluation import read_scores
     from fraudkit.scoring.report import write_report
 
+    if beside is not None and report is not None:
+        raise InputError("--report is of one file of scores: leave out --report, or --beside")
     columns, read = read_orders(data, mapping)
     report_errors(read)
     frame, own_policy = read_scores(scores)
-    chosen = own_policy if policy is None else read_policy(policy)
-    found = evaluate_scores(
-        frame,
-        read,
-        columns.rates,
-        chosen.costs,
-        label_delay_days=columns.delay_days,
-        as_of_ms=last_known_ms(read, columns) if as_of is None else time_ms(as_of, "--as-of"),
-        entity=entity,
-        seed=seed,
-    )
+    costs = (own_policy if policy is None else read_policy(policy)).costs
+    options: dict[str, Any] = {
+        "label_delay_days": columns.delay_days,
+        "as_of_ms": last_known_ms(read, columns) if as_of is None else time_ms(as_of, "--as-of"),
+        "entity": entity,
+        "seed": seed,
+    }
+    if beside is not None:
+        named = _two_scores(scores, frame, beside)
+        _show_comparison(compare(named, read, columns.rates, costs, **options), as_json=as_json)
+        return
+    found = evaluate_scores(frame, read, columns.rates, costs, **options)
     as_of_words = f"{datetime.fromtimestamp(found.as_of_ms / 1000, UTC):%Y-%m-%d %H:%M} UTC"
     if report is not None:
         write_report(report, found.report(f"{scores.name} as of {as_of_words}"))
@@ -152,6 +159,23 @@ def evaluate(  # noqa: PLR0913, PLR0917 - options of a command
         console.out.print(
             f"report written to {report}", highlight=False, markup=False, soft_wrap=True
         )
+
+
+def _two_scores(scores: Path, frame: pl.DataFrame, beside: Path) -> dict[str, pl.DataFrame]:
+    """Return both files' scores, by a name that tells the two apart."""
+    from fraudkit.evaluation import read_scores
+
+    first, second = scores.stem, beside.stem
+    if first == second:
+        first, second = str(scores), f"{beside} (beside)"
+    return {first: frame, second: read_scores(beside)[0]}
+
+
+def _show_comparison(comparison: Comparison, *, as_json: bool) -> None:
+    if as_json:
+        print_json(comparison.plain())
+    else:
+        print_comparison(comparison)
 
 
 def simulate(

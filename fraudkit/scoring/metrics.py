@@ -14,7 +14,8 @@ import numpy as np
 from msgspec import Struct
 from numpy.typing import NDArray
 
-from fraudkit.errors import InputError, TrainingError
+from fraudkit.errors import TrainingError
+from fraudkit.scoring.array_checks import check_kinds, check_range
 from fraudkit.scoring.card_precision import daily_card_precision
 from fraudkit.scoring.intervals import CONFIDENCE, DAYS_MIN, Days, Estimate, draw_days, estimate
 from fraudkit.scoring.ranking import ranked
@@ -164,12 +165,12 @@ def score_metrics(  # noqa: PLR0913 - all that may be known of orders
     >>> metrics.auc, metrics.average_precision
     (0.75, 0.5)
     """
-    _check_kinds({"is_fraud": is_fraud, "is_approved": is_approved}, "b", is_fraud.shape)
-    _check_kinds({"event_time_ms": event_time_ms, "entity": entity}, "iu", is_fraud.shape)
-    _check_range("probability", probability, is_fraud.shape, 0.0, 1.0)
-    _check_range("weight", weight, is_fraud.shape, 0.0)
-    _check_range("amount_minor", amount_minor, is_fraud.shape, 0.0, may_be_unknown=True)
-    _check_range("cost_minor", cost_minor, is_fraud.shape, -np.inf, may_be_unknown=True)
+    check_kinds({"is_fraud": is_fraud, "is_approved": is_approved}, "b", is_fraud.shape)
+    check_kinds({"event_time_ms": event_time_ms, "entity": entity}, "iu", is_fraud.shape)
+    check_range("probability", probability, is_fraud.shape, 0.0, 1.0)
+    check_range("weight", weight, is_fraud.shape, 0.0)
+    check_range("amount_minor", amount_minor, is_fraud.shape, 0.0, may_be_unknown=True)
+    check_range("cost_minor", cost_minor, is_fraud.shape, -np.inf, may_be_unknown=True)
     frauds = int(is_fraud.sum())
     if frauds in (0, len(is_fraud)):
         raise TrainingError(
@@ -251,43 +252,3 @@ def _notes(
     if is_asked and by_amount is None:
         notes.append("No figures by amount: no fraud or no honest order has an amount above 0.")
     return tuple(notes)
-
-
-def _check_kinds(named: dict[str, NDArray[Any] | None], kinds: str, shape: tuple[int, ...]) -> None:
-    """Refuse arrays of another shape or kind than the orders need."""
-    wanted = "bool" if kinds == "b" else "integers"
-    for name, held in named.items():
-        if held is not None and (held.shape != shape or held.dtype.kind not in kinds):
-            raise InputError(
-                f"{name} must be an array of {wanted} of shape {shape}, "
-                f"got {held.dtype} of shape {held.shape}"
-            )
-
-
-def _check_range(
-    name: str,
-    values: NDArray[Any] | None,
-    shape: tuple[int, ...],
-    low: float,
-    high: float = np.inf,
-    *,
-    may_be_unknown: bool = False,
-) -> None:
-    """Refuse an array of another shape, or with a number that cannot be."""
-    if values is None:
-        return
-    if values.shape != shape or values.dtype.kind not in "iuf":
-        raise InputError(
-            f"{name} must be an array of numbers of shape {shape}, "
-            f"got {values.dtype} of shape {values.shape}"
-        )
-    is_bad = ~((values >= low) & (values <= high)) | np.isinf(values)
-    if may_be_unknown:
-        is_bad &= ~np.isnan(values)
-    if is_bad.any():
-        place = int(np.argmax(is_bad))
-        unknown = ", or NaN where it is not known" if may_be_unknown else ""
-        raise InputError(
-            f"{name} must be finite and from {low:g} to {high:g}{unknown}, "
-            f"got {values[place]} at row {place}"
-        )

@@ -5,6 +5,7 @@ Invariant: every text of a report is escaped. The page's own policy forbids scri
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from html import escape
 from typing import Final
 
@@ -12,7 +13,7 @@ from fraudkit.scoring.report import TrainingReport
 from fraudkit.scoring.report_plots import PLOTS, plot_svg
 from fraudkit.scoring.report_sections import Section, TableContent, report_sections
 
-__all__ = ["report_fragment", "report_page"]
+__all__ = ["report_fragment", "report_page", "sections_fragment"]
 
 _STYLE: Final = """
 :root { color-scheme: light dark; --paper: #ffffff; --ink: #1d2530; --soft: #5a6675;
@@ -88,9 +89,14 @@ def report_page(report: TrainingReport) -> str:
 
 
 def report_fragment(report: TrainingReport) -> str:
-    """Return the sections' sentences and tables, for a notebook."""
-    parts = [f"<h3>{escape(report.title)}</h3>\n"]
-    for section in report_sections(report):
+    """Return the sentences and tables of a report, for a notebook."""
+    return sections_fragment(report.title, report_sections(report))
+
+
+def sections_fragment(title: str, sections: Iterable[Section]) -> str:
+    """Return a title and the sections' sentences and tables, for a notebook."""
+    parts = [f"<h3>{escape(title)}</h3>\n"]
+    for section in sections:
         parts.append(f"<h4>{escape(section.title)}</h4>\n{_sentences(section)}")
         parts.extend(map(_table, section.tables))
     return f"<div>\n{''.join(parts)}</div>\n"

@@ -15,6 +15,7 @@ __all__ = [
     "NOT_KNOWN",
     "Section",
     "TableContent",
+    "estimate_text",
     "metrics_table",
     "reliability_content",
     "report_sections",
@@ -109,14 +110,21 @@ def metrics_table(metrics: ScoreMetrics, caption: str, currency: str = "") -> Ta
         *(
             (
                 f"recall at {float(rate):.1%} false positives",
-                _shown(recall),
-                _shown(None if amount is None else amount.recall_at_false_positive_rate[rate]),
+                estimate_text(recall),
+                estimate_text(
+                    None if amount is None else amount.recall_at_false_positive_rate[rate]
+                ),
                 f"{frauds}; {stopped}",
             )
             for rate, recall in count.recall_at_false_positive_rate.items()
         ),
         *(
-            (f"Card Precision@{k}", _shown(held), NOT_KNOWN, f"{k} customers a day, mean of days")
+            (
+                f"Card Precision@{k}",
+                estimate_text(held),
+                NOT_KNOWN,
+                f"{k} customers a day, mean of days",
+            )
             for k, held in metrics.card_precision.items()
         ),
         _row("Brier score", "brier_score", count, amount, orders, digits=5),
@@ -129,7 +137,7 @@ def metrics_table(metrics: ScoreMetrics, caption: str, currency: str = "") -> Ta
             _row("fraud basis points", "fraud_basis_points", count, amount, "approved", digits=1)
         )
     if metrics.mean_cost_minor is not None:
-        cost = _shown(metrics.mean_cost_minor, digits=1)
+        cost = estimate_text(metrics.mean_cost_minor, digits=1)
         over = f"{metrics.n_orders_with_cost:,} orders; minor units {currency}".rstrip()
         rows.append(("mean cost per order", cost, NOT_KNOWN, over))
     columns = ("figure", "by count", "by amount", "over")
@@ -145,10 +153,22 @@ def _row(
     digits: int = 4,
 ) -> tuple[str, str, str, str]:
     by_amount = None if amount is None else getattr(amount, name)
-    return words, _shown(getattr(count, name), digits), _shown(by_amount, digits), over
+    return (
+        words,
+        estimate_text(getattr(count, name), digits),
+        estimate_text(by_amount, digits),
+        over,
+    )
 
 
-def _shown(found: Estimate | None, digits: int = 4) -> str:
+def estimate_text(found: Estimate | None, digits: int = 4) -> str:
+    """Return a figure and, where there is one, its interval; `NOT_KNOWN` for none.
+
+    Examples
+    --------
+    >>> estimate_text(Estimate(0.5, 0.25, 0.75), digits=2)
+    '0.50 [0.25, 0.75]'
+    """
     if found is None:
         return NOT_KNOWN
     if found.low is None or found.high is None:
@@ -166,7 +186,7 @@ def reliability_content(found: WeightedMetrics) -> TableContent:
                 f"{held.n_orders:,}",
                 f"{held.n_frauds:,}",
                 f"{held.mean_probability:.4f}",
-                _shown(held.fraud_share),
+                estimate_text(held.fraud_share),
             )
             for held in found.reliability
         ),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from io import StringIO
 from typing import Final
 
@@ -10,9 +11,9 @@ from rich.table import Table
 from rich.text import Text
 
 from fraudkit.scoring.report import TrainingReport
-from fraudkit.scoring.report_sections import TableContent, report_sections
+from fraudkit.scoring.report_sections import Section, TableContent, report_sections
 
-__all__ = ["report_text", "rich_table"]
+__all__ = ["report_text", "rich_table", "sections_text"]
 
 _WIDE: Final = 110
 _WORDS_WIDTH: Final = 18  # of "Card Precision@100"
@@ -20,10 +21,15 @@ _WORDS_WIDTH: Final = 18  # of "Card Precision@100"
 
 def report_text(report: TrainingReport, width: int) -> str:
     """Return the sections of a report as text, at most ``width`` characters wide."""
+    return sections_text(report.title, report_sections(report), width)
+
+
+def sections_text(title: str, sections: Iterable[Section], width: int) -> str:
+    """Return a title and sections as text, at most ``width`` characters wide."""
     written = StringIO()
     console = Console(file=written, width=width, color_system=None, force_terminal=False)
-    console.print(Text(report.title))
-    for section in report_sections(report):
+    console.print(Text(title))
+    for section in sections:
         console.print(Text(f"\n{section.title}\n{'-' * len(section.title)}"))
         for sentence in filter(None, section.sentences):
             console.print(Text(sentence))

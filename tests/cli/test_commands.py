@@ -14,8 +14,9 @@ from fraudkit.cli.reading import time_ms
 from fraudkit.decisions.costs import Costs
 from fraudkit.decisions.policy import Policy, parse_policy, policy_toml
 from fraudkit.domain.transaction import epoch_ms
+from fraudkit.evaluation import read_scores
 from fraudkit.mapping import Mapping, read_data
-from fraudkit.rescoring import score_data
+from fraudkit.rescoring import Scores, score_data, write_scores
 from fraudkit.scoring.bundle import load_bundle
 from tests.cli.conftest import ORDERS, Run, Table
 from tests.domain.documents import times
@@ -236,6 +237,57 @@ def test_a_report_that_cannot_be_written_and_an_unknown_entity_are_told(
     ran = run(*words, "--entity", "entities.shop")
     assert ran.status == 2
     assert "must have the field 'entities.shop'" in ran.err
+
+
+@pytest.fixture
+def other_scores(scores: Path, tmp_path: Path) -> Path:
+    """Return a file of the same orders, one without a score, decided by another model."""
+    frame, policy = read_scores(scores)
+    is_kept = pl.int_range(pl.len()) > 0
+    changed = frame.with_columns(
+        pl.when(is_kept)
+        .then(1 - (1 - pl.col("fraud_probability")) ** 0.5)
+        .alias("fraud_probability"),
+        pl.when(is_kept).then(pl.lit("review")).alias("action"),
+    )
+    path = tmp_path / "others.parquet"
+    write_scores(path, Scores(changed, policy), made_by="another")
+    return path
+
+
+def test_two_files_of_scores_are_shown_side_by_side(
+    run: Run, files: Table, scores: Path, other_scores: Path
+) -> None:
+    words = ["evaluate", "--scores", scores, "--data", files.csv, "--mapping", files.mapping]
+    ran = run(*words, "--beside", other_scores)
+    assert (ran.status, ran.err) == (0, "")
+    for told in ("others beside scores", "difference", "better", "not told apart"):
+        assert told in ran.out
+    assert f"(scores {ORDERS}, others {ORDERS - 1})" in " ".join(ran.out.split())
+    plain = run(*words, "--beside", other_scores, "--json")
+    assert (plain.status, plain.out.count("\n")) == (0, 1)
+    assert plain.json["n_compared"] == plain.json["n_scored_by_all"] == ORDERS - 1
+    assert plain.json["differences"]["others"]["auc"] == {"value": 0.0, "low": 0.0, "high": 0.0}
+    assert plain.json["differences"]["others"]["mean_cost_minor"]["value"] != 0.0
+    assert plain.json["differences"]["others"]["log_loss"]["value"] != 0.0
+
+
+def test_a_file_beside_itself_differs_by_nothing(run: Run, files: Table, scores: Path) -> None:
+    words = ["evaluate", "--scores", scores, "--data", files.csv, "--mapping", files.mapping]
+    found = run(*words, "--beside", scores, "--json").json
+    (differences,) = found["differences"].values()
+    assert differences["log_loss"] == {"value": 0.0, "low": 0.0, "high": 0.0}
+
+
+def test_a_page_is_of_one_file_of_scores(
+    run: Run, files: Table, scores: Path, tmp_path: Path
+) -> None:
+    words = ["evaluate", "--scores", scores, "--data", files.csv, "--mapping", files.mapping]
+    page = tmp_path / "report.html"
+    ran = run(*words, "--beside", scores, "--report", page)
+    assert ran.status == 2
+    assert "leave out --report, or --beside" in " ".join(ran.err.split())
+    assert not page.exists()
 
 
 def test_other_costs_change_the_costs_alone(

@@ -36,6 +36,7 @@ if TYPE_CHECKING:
     import polars as pl
 
     from fraudkit.comparison import Comparison
+    from fraudkit.evaluation import Evaluation
 
 __all__ = ["evaluate", "score", "simulate"]
 
@@ -142,6 +143,14 @@ def evaluate(  # noqa: PLR0913, PLR0917 - options of a command
     as_of_words = f"{datetime.fromtimestamp(found.as_of_ms / 1000, UTC):%Y-%m-%d %H:%M} UTC"
     if report is not None:
         write_report(report, found.report(f"{scores.name} as of {as_of_words}"))
+    _show_evaluation(found, as_of_words, as_json=as_json)
+    if report is not None and not as_json:
+        console.out.print(
+            f"report written to {report}", highlight=False, markup=False, soft_wrap=True
+        )
+
+
+def _show_evaluation(found: Evaluation, as_of_words: str, *, as_json: bool) -> None:
     if as_json:
         plain = msgspec.to_builtins(found)
         del plain["curves"], plain["metrics"]
@@ -155,10 +164,6 @@ def evaluate(  # noqa: PLR0913, PLR0917 - options of a command
     )
     print_calibration(found.metrics)
     print_cost(found.cost)
-    if report is not None:
-        console.out.print(
-            f"report written to {report}", highlight=False, markup=False, soft_wrap=True
-        )
 
 
 def _two_scores(scores: Path, frame: pl.DataFrame, beside: Path) -> dict[str, pl.DataFrame]:

@@ -30,6 +30,7 @@ __all__ = [
 _FRAUDS_MIN: Final = 20
 _FRAUDS_FOR_ISOTONIC_MIN: Final = 200
 _PARTS: Final = 5
+_STANDARD_ERRORS: Final = 2.0
 _BETA_KNOTS: Final = 65
 _ISOTONIC_KNOTS_MAX: Final = 64
 _LEAST_STEP: Final = 1e-9
@@ -70,7 +71,8 @@ def compare_calibrations(
 
     The orders are cut into five parts by time. Each part is predicted by curves that were fitted
     to the other four. A simpler curve is kept unless a more flexible one is better by more than
-    its standard error: ``logistic`` (two parameters), then ``beta`` (three), then ``isotonic``.
+    twice the standard error: ``logistic`` (two parameters), then ``beta`` (three), then
+    ``isotonic``.
     The raw score itself, ``identity``, is chosen where nothing fitted beats it, and where there
     are fewer than 20 frauds to fit to.
 
@@ -124,7 +126,7 @@ def _chosen(losses: dict[str, NDArray[np.float64]]) -> str:
     for name in ("beta", "isotonic"):
         if name in losses:
             gained = losses[chosen] - losses[name]
-            if gained.mean() > _standard_error(gained):
+            if gained.mean() > _STANDARD_ERRORS * _standard_error(gained):
                 chosen = name
     return chosen if losses[chosen].mean() <= losses["identity"].mean() else "identity"
 
@@ -177,7 +179,7 @@ def fit_isotonic(raw_score: Scores, is_fraud: Labels, weights: Scores) -> Calibr
     """Return the rising steps of the fraud share, joined by straight lines.
 
     Steps of few orders are drawn towards the fraud share of all by one order more, so that no
-    step says never or always.
+    step says never or always; those that this puts above the next are one with it.
 
     References
     ----------
@@ -191,7 +193,12 @@ def fit_isotonic(raw_score: Scores, is_fraud: Labels, weights: Scores) -> Calibr
     last = np.append(first[1:], len(steps)) - 1
     n_orders = before[last + 1] - before[first]
     prior = float(np.average(is_fraud, weights=weights))
-    shares = np.maximum.accumulate((steps[first] * n_orders + prior) / (n_orders + 1.0))
+    drawn = (steps[first] * n_orders + prior) / (n_orders + 1.0)
+    shares = (
+        IsotonicRegression()
+        .fit(np.arange(len(drawn)), drawn, n_orders + 1.0)
+        .predict(np.arange(len(drawn)))
+    )
     middles = (ascending[first] + ascending[last]) / 2.0
     if len(middles) > _ISOTONIC_KNOTS_MAX:
         places = np.unique(np.linspace(0, len(middles) - 1, _ISOTONIC_KNOTS_MAX).astype(int))

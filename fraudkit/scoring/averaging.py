@@ -21,7 +21,7 @@ def averaged_text(texts: Sequence[str]) -> str:
     -----
     The score is a sum over trees, so the mean of ``k`` models is the sum over all their trees
     with every value divided by ``k``. LightGBM finds trees by their sizes in bytes, which stand
-    in the header.
+    in the header. What each feature was used for is left out: LightGBM counts it itself.
     """
     if len(texts) == 1:
         return texts[0]
@@ -35,16 +35,13 @@ def averaged_text(texts: Sequence[str]) -> str:
     sizes = " ".join(str(len(block.encode())) for block in blocks)
     lines = [f"tree_sizes={sizes}" if line.startswith("tree_sizes=") else line
              for line in head.split("\n")]  # fmt: skip
-    rest = texts[0].partition("\nend of trees\n")[2]
-    return "\n".join(lines) + "\n\n" + "".join(blocks) + "end of trees\n" + rest
+    return "\n".join(lines) + "\n\n" + "".join(blocks) + "end of trees\n"
 
 
 def _tree(block: str, n_models: int) -> str:
     """Return a tree's lines without its number, its values divided."""
     lines = block.partition("\n")[2].rstrip("\n").split("\n")
-    return "\n".join(
-        _divided(line, n_models) if line.startswith(_SCALED) else line for line in lines
-    )
+    return "\n".join(_divided(line, n_models) for line in lines)
 
 
 def _divided(line: str, n_models: int) -> str:

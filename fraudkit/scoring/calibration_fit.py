@@ -13,10 +13,10 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.special import logit
 from sklearn.isotonic import IsotonicRegression
-from sklearn.linear_model import LogisticRegression
 
 from fraudkit.errors import TrainingError
 from fraudkit.scoring.calibration import Calibration
+from fraudkit.scoring.logistic import logistic_regression
 
 __all__ = [
     "Compared",
@@ -30,11 +30,14 @@ __all__ = [
 _FRAUDS_MIN: Final = 20
 _FRAUDS_FOR_ISOTONIC_MIN: Final = 200
 _PARTS: Final = 5
+_STANDARD_ERRORS: Final = 2.0
 _BETA_KNOTS: Final = 65
 _ISOTONIC_KNOTS_MAX: Final = 64
 _LEAST_STEP: Final = 1e-9
 _IDENTITY: Final = Calibration(method="identity", raw_score=(-1.0, 1.0), log_odds=(-1.0, 1.0))
 _SCORE_MAX: Final = 40.0
+_SCORE_DECIMALS: Final = 6
+_LOG_ODDS_MAX: Final = 1_000.0
 
 Scores = NDArray[np.float64]
 Labels = NDArray[np.bool_]
@@ -68,14 +71,16 @@ def compare_calibrations(
 
     The orders are cut into five parts by time. Each part is predicted by curves that were fitted
     to the other four. A simpler curve is kept unless a more flexible one is better by more than
-    its standard error: ``logistic`` (two parameters), then ``beta`` (three), then ``isotonic``.
+    twice the standard error: ``logistic`` (two parameters), then ``beta`` (three), then
+    ``isotonic``.
     The raw score itself, ``identity``, is chosen where nothing fitted beats it, and where there
     are fewer than 20 frauds to fit to.
 
     Parameters
     ----------
     raw_score : ndarray of float64, shape (n_orders,)
-        Of a model that was not trained on these orders.
+        Of a model that was not trained on these orders. It is taken at 40 at most, either way,
+        and to six decimals: what is nearer together is one score.
     weights : ndarray of float64, shape (n_orders,), optional
         How many orders each stands for.
 
@@ -85,7 +90,7 @@ def compare_calibrations(
         If the score ranks these orders the wrong way round.
     """
     frauds = int(is_fraud.sum())
-    scores = np.clip(raw_score, -_SCORE_MAX, _SCORE_MAX)
+    scores: Scores = np.clip(raw_score, -_SCORE_MAX, _SCORE_MAX).round(_SCORE_DECIMALS)
     if frauds < _FRAUDS_MIN or frauds == len(is_fraud) or np.ptp(scores) <= _LEAST_STEP:
         return Compared(_IDENTITY, {}, {})
     methods = dict(_METHODS)
@@ -93,6 +98,10 @@ def compare_calibrations(
         del methods["isotonic"]
     each = np.ones(len(scores)) if weights is None else weights
     whole = {name: fit(scores, is_fraud, each) for name, fit in methods.items()}
+    if whole["logistic"].log_odds[0] == whole["logistic"].log_odds[-1]:
+        raise TrainingError(
+            "the model ranks later orders the wrong way round; is the label column right?"
+        )
     order = np.argsort(event_time_ms, kind="stable")
     losses = {name: np.empty(len(scores)) for name in methods}
     for part in np.array_split(order, _PARTS):
@@ -117,7 +126,7 @@ def _chosen(losses: dict[str, NDArray[np.float64]]) -> str:
     for name in ("beta", "isotonic"):
         if name in losses:
             gained = losses[chosen] - losses[name]
-            if gained.mean() > _standard_error(gained):
+            if gained.mean() > _STANDARD_ERRORS * _standard_error(gained):
                 chosen = name
     return chosen if losses[chosen].mean() <= losses["identity"].mean() else "identity"
 
@@ -134,16 +143,19 @@ def log_losses(log_odds: Scores, is_fraud: Labels) -> NDArray[np.float64]:
 def fit_logistic(raw_score: Scores, is_fraud: Labels, weights: Scores) -> Calibration:
     """Return the straight line of log-odds over raw score with the least log loss.
 
+    It does not fall: where it would, it is level at the fraud share.
+
     References
     ----------
     Platt, "Probabilistic outputs for support vector machines", 1999.
     """
-    slope, intercept = _regression(raw_score[:, None], is_fraud, weights)
-    if slope[0] <= 0:
-        raise TrainingError(
-            "the model ranks later orders the wrong way round; is the label column right?"
-        )
-    return _curve("logistic", np.array(_ends(raw_score)), lambda x: intercept + slope[0] * x)
+    slopes, intercept = _rising_regression(raw_score[:, None], is_fraud, weights)
+    slope, ends = float(slopes[0]), np.array(_ends(raw_score))
+    if slope * max(-ends[0], ends[1], 1.0) > _LOG_ODDS_MAX:
+        # Any two points give the line; those near its middle can be written down.
+        middle, reach = np.clip(-intercept / slope, *ends), _LOG_ODDS_MAX / slope
+        ends = np.clip(ends, middle - reach, middle + reach)
+    return _curve("logistic", ends, lambda x: intercept + slope * x)
 
 
 def fit_beta(raw_score: Scores, is_fraud: Labels, weights: Scores) -> Calibration:
@@ -158,14 +170,7 @@ def fit_beta(raw_score: Scores, is_fraud: Labels, weights: Scores) -> Calibratio
     def parts(scores: Scores) -> NDArray[np.float64]:
         return np.column_stack([-np.logaddexp(0.0, -scores), np.logaddexp(0.0, scores)])
 
-    slopes, intercept = _regression(parts(raw_score), is_fraud, weights)
-    for place in (0, 1):
-        if slopes[place] < 0:
-            other = 1 - place
-            kept, intercept = _regression(parts(raw_score)[:, [other]], is_fraud, weights)
-            slopes = np.zeros(2)
-            slopes[other] = max(kept[0], 0.0)
-            break
+    slopes, intercept = _rising_regression(parts(raw_score), is_fraud, weights)
     knots = np.linspace(*_ends(raw_score), _BETA_KNOTS)
     return _curve("beta", knots, lambda x: intercept + parts(x) @ slopes)
 
@@ -174,7 +179,7 @@ def fit_isotonic(raw_score: Scores, is_fraud: Labels, weights: Scores) -> Calibr
     """Return the rising steps of the fraud share, joined by straight lines.
 
     Steps of few orders are drawn towards the fraud share of all by one order more, so that no
-    step says never or always.
+    step says never or always; those that this puts above the next are one with it.
 
     References
     ----------
@@ -188,7 +193,12 @@ def fit_isotonic(raw_score: Scores, is_fraud: Labels, weights: Scores) -> Calibr
     last = np.append(first[1:], len(steps)) - 1
     n_orders = before[last + 1] - before[first]
     prior = float(np.average(is_fraud, weights=weights))
-    shares = np.maximum.accumulate((steps[first] * n_orders + prior) / (n_orders + 1.0))
+    drawn = (steps[first] * n_orders + prior) / (n_orders + 1.0)
+    shares = (
+        IsotonicRegression()
+        .fit(np.arange(len(drawn)), drawn, n_orders + 1.0)
+        .predict(np.arange(len(drawn)))
+    )
     middles = (ascending[first] + ascending[last]) / 2.0
     if len(middles) > _ISOTONIC_KNOTS_MAX:
         places = np.unique(np.linspace(0, len(middles) - 1, _ISOTONIC_KNOTS_MAX).astype(int))
@@ -218,11 +228,20 @@ _METHODS: Final[dict[str, Callable[[Scores, Labels, Scores], Calibration]]] = {
 }
 
 
-def _regression(
-    values: NDArray[np.float64], is_fraud: Labels, weights: Scores
+def _rising_regression(
+    columns: NDArray[np.float64], is_fraud: Labels, weights: Scores
 ) -> tuple[NDArray[np.float64], float]:
-    model = LogisticRegression(C=1e6, max_iter=1000).fit(values, is_fraud, weights)
-    return np.asarray(model.coef_[0], np.float64), float(model.intercept_[0])
+    """Return the slopes, none below 0, and the intercept with the least log loss.
+
+    The loss is convex: with one slope below 0 the best is found where that slope is 0.
+    """
+    slopes, intercept = logistic_regression(columns, is_fraud, weights)
+    below = np.flatnonzero(slopes < 0.0)
+    if len(below):
+        kept = np.delete(np.arange(columns.shape[1]), below[0])
+        slopes[below[0]] = 0.0
+        slopes[kept], intercept = _rising_regression(columns[:, kept], is_fraud, weights)
+    return slopes, intercept
 
 
 def _ends(raw_score: Scores) -> tuple[float, float]:
@@ -232,7 +251,7 @@ def _ends(raw_score: Scores) -> tuple[float, float]:
 def _curve(
     method: str, knots: NDArray[np.float64], of: Callable[[Scores], NDArray[np.float64]]
 ) -> Calibration:
-    values = np.maximum.accumulate(of(knots))
+    values = np.maximum.accumulate(np.clip(of(knots), -_LOG_ODDS_MAX, _LOG_ODDS_MAX))
     return Calibration(
         method=method, raw_score=tuple(knots.tolist()), log_odds=tuple(values.tolist())
     )

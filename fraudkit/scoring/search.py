@@ -16,6 +16,7 @@ refinement, the part of a proper score that calibration leaves.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from itertools import pairwise
 from math import ceil
 from typing import Any, Final, NamedTuple
 
@@ -25,11 +26,11 @@ import msgspec
 import numpy as np
 from msgspec import Struct
 from numpy.typing import NDArray
-from sklearn.linear_model import LogisticRegression
 from sklearn.metrics import average_precision_score
 
 from fraudkit.errors import TrainingError
 from fraudkit.scoring.boosting import Columns, ModelSettings, binned, lightgbm_parameters
+from fraudkit.scoring.logistic import logistic_regression
 from fraudkit.scoring.splits import Fold
 
 __all__ = ["SPACE", "Candidate", "Searched", "candidates", "search_settings"]
@@ -51,6 +52,7 @@ _DART: Final[dict[str, tuple[Any, ...]]] = {"n_trees": (60, 100, 150), "learning
 _HONEST_BY_RUNG: Final = (20_000, 50_000, 100_000)
 _TESTED_HONEST_MAX: Final = 50_000
 _KEPT_SHARE: Final = 1 / 3
+_CANDIDATES_MAX: Final = 500
 
 Progress = Callable[[int, int, str], None]
 
@@ -104,19 +106,24 @@ class Searched(NamedTuple):
 def candidates(base: ModelSettings, count: int) -> list[ModelSettings]:
     """Return different settings to try, the given ones first, drawn by their seed.
 
+    Raises
+    ------
+    TrainingError
+        If more than 500 are asked for.
+
     Examples
     --------
     >>> [c.num_leaves for c in candidates(ModelSettings(), 4)]
     [15, 15, 31, 7]
     """
+    if count > _CANDIDATES_MAX:
+        raise TrainingError(f"a search has at most {_CANDIDATES_MAX} candidates, got {count}")
     rng = np.random.default_rng(base.seed)
     drawn = [base]
     while len(drawn) < count:
-        changes = {name: values[int(rng.integers(len(values)))] for name, values in SPACE.items()}
+        changes = _drawn(SPACE, rng)
         if changes["boosting"] == "dart":
-            changes |= {
-                name: values[int(rng.integers(len(values)))] for name, values in _DART.items()
-            }
+            changes |= _drawn(_DART, rng)
         settings = msgspec.structs.replace(base, **changes)
         if settings not in drawn:
             drawn.append(settings)
@@ -164,8 +171,11 @@ def search_settings(  # noqa: PLR0913 - what a search is made of
     Raises
     ------
     TrainingError
-        If a fold has no frauds to learn from or to be measured on, or no honest order.
+        If there is no fold, or one has no frauds to learn from or to be measured on, or no honest
+        order; if there are more than 500 candidates.
     """
+    if not folds:
+        raise TrainingError("a search needs at least one validation fold, got none")
     for fold in folds:
         for places in fold:
             frauds = int(is_fraud[places].sum())
@@ -259,22 +269,35 @@ def _curve(part: _Part, columns: Columns, settings: ModelSettings) -> _Curve:
     booster = lightgbm.Booster(lightgbm_parameters(settings, columns, 1), part.train)
     curve: _Curve = {}
     scores = np.zeros(len(part.rows))
-    for first, last in zip([0, *counts[:-1]], counts, strict=True):
-        for _tree in range(first, last):
+    for before, count in pairwise([0, *counts]):
+        first = booster.current_iteration()
+        for _tree in range(before, count):
             booster.update()
-        added = booster.predict(
-            part.rows, start_iteration=first, num_iteration=last - first, raw_score=True
-        )
-        scores = scores + np.asarray(added, np.float64)
+        scores = scores + _added(booster, part.rows, first)
         precision = average_precision_score(part.is_fraud, scores, sample_weight=part.weights)
-        curve[last] = _refined_log_loss(part, scores), float(precision)
+        curve[count] = _refined_log_loss(part, scores), float(precision)
     return curve
 
 
+def _added(booster: lightgbm.Booster, rows: NDArray[np.float64], first: int) -> NDArray[np.float64]:
+    """Return the raw score of the trees from one on; a tree that splits nothing is not kept."""
+    n_trees = booster.current_iteration() - first
+    if not n_trees:
+        return np.zeros(len(rows))
+    # LightGBM's number of threads is one for the whole process: all that run at once must agree.
+    added = booster.predict(
+        rows, start_iteration=first, num_iteration=n_trees, raw_score=True, num_threads=1
+    )
+    return np.asarray(added, np.float64)
+
+
 def _refined_log_loss(part: _Part, scores: NDArray[np.float64]) -> float:
-    """Return the log loss that is left after the best straight line of the log-odds."""
-    line = LogisticRegression(C=1e6).fit(scores[:, None], part.is_fraud, part.weights)
-    log_odds = line.decision_function(scores[:, None])
+    """Return the log loss that is left after the best line of the log-odds that does not fall."""
+    slopes, intercept = logistic_regression(scores[:, None], part.is_fraud, part.weights)
+    log_odds = intercept + slopes[0] * scores
+    if slopes[0] < 0.0:
+        share = np.average(part.is_fraud, weights=part.weights)
+        log_odds = np.full(len(scores), np.log(share / (1.0 - share)))
     losses = np.logaddexp(0.0, np.where(part.is_fraud, -log_odds, log_odds))
     return float(np.average(losses, weights=part.weights))
 

@@ -26,6 +26,7 @@ __all__ = ["LEVELS_MAX", "LEVEL_ORDERS_MIN", "TrainingRows", "training_rows"]
 
 LEVELS_MAX: Final = 100
 LEVEL_ORDERS_MIN: Final = 20
+_PROPENSITY_MIN: Final = 1e-6
 
 
 class TrainingRows(NamedTuple):
@@ -74,8 +75,8 @@ def training_rows(
     Parameters
     ----------
     propensities : polars.DataFrame, optional
-        ``transaction_id`` and ``approve_propensity`` in (0, 1]: the logged probability with which
-        an order that the policy declined was let through all the same. An order that is not
+        ``transaction_id`` and ``approve_propensity`` in [1e-6, 1]: the logged probability with
+        which an order that the policy declined was let through all the same. An order that is not
         there was let through for certain.
 
     Raises
@@ -83,7 +84,7 @@ def training_rows(
     TrainingError
         If there are no orders, or none with a label.
     InputError
-        If a propensity is no probability.
+        If a propensity is no probability, or an order has two.
     """
     frame = data.frame.filter(pl.col("event_time_ms") < horizon_ms).sort(
         "event_time_ms", "transaction_id"
@@ -127,21 +128,40 @@ def _weights(frame: pl.DataFrame, propensities: pl.DataFrame | None) -> NDArray[
     """
     if propensities is None or propensities.is_empty():
         return np.ones(len(frame))
-    held = propensities["approve_propensity"].cast(pl.Float64)
-    bad = propensities.filter(~((held > 0) & (held <= 1)).fill_null(value=False))
-    if len(bad):
-        order, value = bad["transaction_id"][0], bad["approve_propensity"][0]
-        raise InputError(
-            f"approve_propensity must be a probability above 0 and at most 1, got {value!r} for "
-            f"transaction_id {order!r}; an order that could not be let through has no label"
-        )
     joined = frame.select("transaction_id").join(
-        propensities.select("transaction_id", propensity=held).unique("transaction_id"),
-        on="transaction_id",
-        how="left",
-        maintain_order="left",
+        _checked(propensities), on="transaction_id", how="left", maintain_order="left"
     )
     return np.asarray(1.0 / joined["propensity"].fill_null(1.0).to_numpy(), np.float64)
+
+
+def _checked(propensities: pl.DataFrame) -> pl.DataFrame:
+    """Return ``transaction_id`` and ``propensity``, each order once."""
+    missing = {"transaction_id", "approve_propensity"} - set(propensities.columns)
+    if missing:
+        raise InputError(
+            "propensities must have the columns transaction_id and approve_propensity, "
+            f"got {propensities.columns}"
+        )
+    order = pl.col("transaction_id").cast(pl.String)
+    held = pl.col("approve_propensity").cast(pl.Float64, strict=False)
+    is_good = held.is_between(_PROPENSITY_MIN, 1.0).fill_null(value=False)
+    bad = propensities.filter(~is_good).select(order, "approve_propensity")
+    if len(bad):
+        name, value = bad.row(0)
+        raise InputError(
+            f"approve_propensity must be a probability from {_PROPENSITY_MIN:g} to 1, got "
+            f"{value!r} for transaction_id {name!r}; an order that could not be let through has "
+            "no label"
+        )
+    each = propensities.select(order, propensity=held).unique()
+    twice = each.filter(pl.col("transaction_id").is_duplicated())
+    if len(twice):
+        name = twice["transaction_id"].sort()[0]
+        raise InputError(
+            "each order must have one approve_propensity, got several for transaction_id "
+            f"{name!r}; keep the one of the decision that was carried out"
+        )
+    return each
 
 
 def _features(frame: pl.DataFrame, own_features: Iterable[Feature]) -> FeatureSet:

@@ -100,13 +100,15 @@ def walk_forward(
     """
     first, held_back = delayed_time_folds(known.event_time_ms, known.matured_at_ms)
     from_ms = int(known.event_time_ms[held_back.test].min())
-    before = _as_known(known, first, from_ms)
     validation = _validation_folds(known, from_ms)
     chosen, table, notes = settings, tuple[Candidate, ...](), tuple[str, ...]()
     if chosen is None:
         chosen, table, notes = _searched(known, validation, seed, n_candidates, progress)
     progress("forward steps")
-    steps = validation[-_CALIBRATED_BY:] or [before]
+    steps = validation[-_CALIBRATED_BY:]
+    if not steps:
+        step, late = _as_known(known, first, from_ms)
+        steps, notes = [step], (*notes, *late)
     tested = np.concatenate([step.test for step in steps])
     scores = np.concatenate([_step_scores(known, step, chosen) for step in steps])
     later = _step_scores(known, held_back, chosen)
@@ -163,10 +165,17 @@ def _searched(
     return msgspec.structs.replace(found.settings, n_models=N_MODELS), found.table, ()
 
 
-def _as_known(known: TrainingRows, fold: Fold, at_ms: int) -> Fold:
-    """Leave out of a fold's test part what had no label by then; all of it where none had."""
+def _as_known(known: TrainingRows, fold: Fold, at_ms: int) -> tuple[Fold, tuple[str, ...]]:
+    """Leave out of a fold's test part what had no label by then; where none had, say so."""
     mature = fold.test[known.matured_at_ms[fold.test] < at_ms]
-    return Fold(fold.train, mature if len(mature) else fold.test)
+    if len(mature):
+        return Fold(fold.train, mature), ()
+    note = (
+        "The calibration that the last part was measured with was fitted to labels that were not "
+        "known yet when that part began: the label delay is long for this history. Its ranking is "
+        "not concerned, but its probabilities may look better than they will be."
+    )
+    return fold, (note,)
 
 
 def _validation_folds(known: TrainingRows, until_ms: int) -> list[Fold]:

@@ -22,7 +22,7 @@ from fraudkit.past import TOO_LATE_WARNING
 from fraudkit.rescoring import Scores
 from fraudkit.scoring.bundle import load_bundle
 from fraudkit.stores.memory import MemoryStore
-from fraudkit.training import LEVEL_ORDERS_MIN, LEVELS_MAX
+from fraudkit.scoring.training_rows import LEVEL_ORDERS_MIN, LEVELS_MAX
 from tests.architecture.files import ROOT
 from tests.docs.pages import PAGES, blocks_of, page_text
 

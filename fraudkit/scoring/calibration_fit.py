@@ -39,8 +39,8 @@ _SCORE_MAX: Final = 40.0
 _SCORE_DECIMALS: Final = 6
 _LOG_ODDS_MAX: Final = 1_000.0
 
-Scores = NDArray[np.float64]
-Labels = NDArray[np.bool_]
+_Scores = NDArray[np.float64]
+_Labels = NDArray[np.bool_]
 
 
 class Compared(NamedTuple):
@@ -62,10 +62,10 @@ class Compared(NamedTuple):
 
 
 def compare_calibrations(
-    raw_score: Scores,
-    is_fraud: Labels,
+    raw_score: _Scores,
+    is_fraud: _Labels,
     event_time_ms: NDArray[np.int64],
-    weights: Scores | None = None,
+    weights: _Scores | None = None,
 ) -> Compared:
     """Return the calibration with the least log loss on orders apart.
 
@@ -90,7 +90,7 @@ def compare_calibrations(
         If the score ranks these orders the wrong way round.
     """
     frauds = int(is_fraud.sum())
-    scores: Scores = np.clip(raw_score, -_SCORE_MAX, _SCORE_MAX).round(_SCORE_DECIMALS)
+    scores: _Scores = np.clip(raw_score, -_SCORE_MAX, _SCORE_MAX).round(_SCORE_DECIMALS)
     if frauds < _FRAUDS_MIN or frauds == len(is_fraud) or np.ptp(scores) <= _LEAST_STEP:
         return Compared(_IDENTITY, {}, {})
     methods = dict(_METHODS)
@@ -135,12 +135,12 @@ def _standard_error(values: NDArray[np.float64]) -> float:
     return float(values.std() / np.sqrt(len(values)))
 
 
-def log_losses(log_odds: Scores, is_fraud: Labels) -> NDArray[np.float64]:
+def log_losses(log_odds: _Scores, is_fraud: _Labels) -> NDArray[np.float64]:
     """Return minus the log of the probability that was given to what came true."""
     return np.asarray(np.logaddexp(0.0, np.where(is_fraud, -log_odds, log_odds)), np.float64)
 
 
-def fit_logistic(raw_score: Scores, is_fraud: Labels, weights: Scores) -> Calibration:
+def fit_logistic(raw_score: _Scores, is_fraud: _Labels, weights: _Scores) -> Calibration:
     """Return the straight line of log-odds over raw score with the least log loss.
 
     It does not fall: where it would, it is level at the fraud share.
@@ -158,7 +158,7 @@ def fit_logistic(raw_score: Scores, is_fraud: Labels, weights: Scores) -> Calibr
     return _curve("logistic", ends, lambda x: intercept + slope * x)
 
 
-def fit_beta(raw_score: Scores, is_fraud: Labels, weights: Scores) -> Calibration:
+def fit_beta(raw_score: _Scores, is_fraud: _Labels, weights: _Scores) -> Calibration:
     """Return the curve ``a ln p - b ln(1 - p) + c`` of the raw probability ``p``, ``a, b >= 0``.
 
     References
@@ -167,7 +167,7 @@ def fit_beta(raw_score: Scores, is_fraud: Labels, weights: Scores) -> Calibratio
     improvement on logistic calibration for binary classifiers", AISTATS 2017.
     """
 
-    def parts(scores: Scores) -> NDArray[np.float64]:
+    def parts(scores: _Scores) -> NDArray[np.float64]:
         return np.column_stack([-np.logaddexp(0.0, -scores), np.logaddexp(0.0, scores)])
 
     slopes, intercept = _rising_regression(parts(raw_score), is_fraud, weights)
@@ -175,7 +175,7 @@ def fit_beta(raw_score: Scores, is_fraud: Labels, weights: Scores) -> Calibratio
     return _curve("beta", knots, lambda x: intercept + parts(x) @ slopes)
 
 
-def fit_isotonic(raw_score: Scores, is_fraud: Labels, weights: Scores) -> Calibration:
+def fit_isotonic(raw_score: _Scores, is_fraud: _Labels, weights: _Scores) -> Calibration:
     """Return the rising steps of the fraud share, joined by straight lines.
 
     Steps of few orders are drawn towards the fraud share of all by one order more, so that no
@@ -216,11 +216,11 @@ def fit_isotonic(raw_score: Scores, is_fraud: Labels, weights: Scores) -> Calibr
     )
 
 
-def _fit_nothing(_raw_score: Scores, _is_fraud: Labels, _weights: Scores) -> Calibration:
+def _fit_nothing(_raw_score: _Scores, _is_fraud: _Labels, _weights: _Scores) -> Calibration:
     return _IDENTITY
 
 
-_METHODS: Final[dict[str, Callable[[Scores, Labels, Scores], Calibration]]] = {
+_METHODS: Final[dict[str, Callable[[_Scores, _Labels, _Scores], Calibration]]] = {
     "identity": _fit_nothing,
     "logistic": fit_logistic,
     "beta": fit_beta,
@@ -229,7 +229,7 @@ _METHODS: Final[dict[str, Callable[[Scores, Labels, Scores], Calibration]]] = {
 
 
 def _rising_regression(
-    columns: NDArray[np.float64], is_fraud: Labels, weights: Scores
+    columns: NDArray[np.float64], is_fraud: _Labels, weights: _Scores
 ) -> tuple[NDArray[np.float64], float]:
     """Return the slopes, none below 0, and the intercept with the least log loss.
 
@@ -244,12 +244,12 @@ def _rising_regression(
     return slopes, intercept
 
 
-def _ends(raw_score: Scores) -> tuple[float, float]:
+def _ends(raw_score: _Scores) -> tuple[float, float]:
     return float(raw_score.min()), float(raw_score.max())
 
 
 def _curve(
-    method: str, knots: NDArray[np.float64], of: Callable[[Scores], NDArray[np.float64]]
+    method: str, knots: NDArray[np.float64], of: Callable[[_Scores], NDArray[np.float64]]
 ) -> Calibration:
     values = np.maximum.accumulate(np.clip(of(knots), -_LOG_ODDS_MAX, _LOG_ODDS_MAX))
     return Calibration(

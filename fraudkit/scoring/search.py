@@ -47,14 +47,14 @@ SPACE: Final[dict[str, tuple[Any, ...]]] = {
 }
 """What a candidate is drawn from, each setting by itself; a value named twice is as likely."""
 
-_TREE_COUNTS: Final = (25, 50, 75, 100, 150, 200, 300)
+_TREE_COUNTS: Final = (25, 50, 75, 100, 150, 200)
 _DART: Final[dict[str, tuple[Any, ...]]] = {"n_trees": (60, 100, 150), "learning_rate": (0.1, 0.15)}
 _HONEST_BY_RUNG: Final = (20_000, 50_000, 100_000)
 _TESTED_HONEST_MAX: Final = 50_000
 _KEPT_SHARE: Final = 1 / 3
 _CANDIDATES_MAX: Final = 500
 
-Progress = Callable[[int, int, str], None]
+_Progress = Callable[[int, int, str], None]
 
 
 _Curve = dict[int, tuple[float, float]]
@@ -144,7 +144,7 @@ def search_settings(  # noqa: PLR0913 - what a search is made of
     count: int = 16,
     weights: NDArray[np.float64] | None = None,
     n_jobs: int = 1,
-    progress: Progress = lambda _done, _total, _said: None,
+    progress: _Progress = lambda _done, _total, _said: None,
 ) -> Searched:
     """Return the settings with the least mean log loss over validation folds.
 

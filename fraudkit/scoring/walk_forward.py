@@ -6,10 +6,10 @@ last part of the history is only measured on.
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable
 from typing import Final, NamedTuple
 
+import joblib
 import msgspec
 import numpy as np
 from numpy.typing import NDArray
@@ -33,7 +33,7 @@ N_MODELS: Final = 3
 _VALIDATION_SHARES: Final = (0.5, 2 / 3, 5 / 6)
 _FRAUDS_IN_PART_MIN: Final = 10
 _CALIBRATED_BY: Final = 2
-_THREADS: Final = os.cpu_count() or 1
+_ROWS_OF_A_THREAD: Final = 10_000
 
 
 class HeldBack(NamedTuple):
@@ -122,7 +122,7 @@ def walk_forward(
             known.features,
             chosen,
             weights=known.weights,
-            n_threads=_THREADS,
+            n_threads=_threads(len(known.rows)),
         ),
         settings=chosen,
         calibration=_calibrated(
@@ -157,7 +157,7 @@ def _searched(
         base=base,
         count=n_candidates,
         weights=known.weights,
-        n_jobs=_THREADS,
+        n_jobs=joblib.cpu_count(),
         progress=lambda done, total, said: progress(
             f"settings: {done} of {total} trials{said and ', '}{said}"
         ),
@@ -208,11 +208,16 @@ def _step_scores(known: TrainingRows, fold: Fold, settings: ModelSettings) -> ND
         known.features,
         settings,
         weights=known.weights[fold.train],
-        n_threads=_THREADS,
+        n_threads=_threads(len(fold.train)),
     )
     trees, _names = parse_model_text(model.text)
     scorer = TreeScorer(trees, np.zeros(len(known.features.names)))
-    return scorer.score_many(known.rows[fold.test], n_threads=_THREADS)
+    return scorer.score_many(known.rows[fold.test], n_threads=_threads(len(fold.test)))
+
+
+def _threads(n_rows: int) -> int:
+    """Return how many threads to share rows among: with few, they would wait for each other."""
+    return min(int(joblib.cpu_count()), 1 + n_rows // _ROWS_OF_A_THREAD)
 
 
 def _calibrated(

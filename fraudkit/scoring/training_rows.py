@@ -26,7 +26,7 @@ __all__ = ["LEVELS_MAX", "LEVEL_ORDERS_MIN", "TrainingRows", "training_rows"]
 
 LEVELS_MAX: Final = 100
 LEVEL_ORDERS_MIN: Final = 20
-_PROPENSITY_MIN: Final = 1e-6
+_PROPENSITY_MIN: Final = 1e-9
 
 
 class TrainingRows(NamedTuple):
@@ -75,7 +75,7 @@ def training_rows(
     Parameters
     ----------
     propensities : polars.DataFrame, optional
-        ``transaction_id`` and ``approve_propensity`` in [1e-6, 1]: the logged probability with
+        ``transaction_id`` and ``approve_propensity`` in [1e-9, 1]: the logged probability with
         which an order that the policy declined was let through all the same. An order that is not
         there was let through for certain.
 

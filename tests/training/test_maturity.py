@@ -4,12 +4,21 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
+import numpy as np
 import polars as pl
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from fraudkit.scoring.maturity import labels_known_before, last_known_ms, mature_labels
+from fraudkit.domain.outcome import Status
+from fraudkit.scoring.maturity import (
+    censoring,
+    labels_known_before,
+    last_known_ms,
+    mature_labels,
+    maturity_curve,
+)
+from fraudkit.scoring.report import LabelMaturity
 
 DAY_MS = 86_400_000
 TIMES = st.integers(0, 400 * DAY_MS)
@@ -118,3 +127,140 @@ def test_before_its_report_a_fraud_counts_as_honest_once_it_is_of_age() -> None:
         ("honest", False, 20),
         ("never of age", True, 50),
     ]
+
+
+AGES_DAYS = (0, 1, 2, 3, 5, 7, 10, 14, 21, 30, 45, 60, 90, 120, 180)
+
+
+def curve_of_loops(
+    orders: list[Labelled], horizon_ms: int, frauds_min: int = 50
+) -> tuple[list[int], list[float]]:
+    """Return the ages and shares of the curve, by counting."""
+    frauds = [
+        order
+        for order in orders
+        if order.is_fraud and order.known_at_ms is not None and order.known_at_ms < horizon_ms
+    ]
+    last = None
+    for age in AGES_DAYS:
+        if sum(horizon_ms - o.event_time_ms >= age * DAY_MS for o in frauds) >= frauds_min:
+            last = age
+    if last is None:
+        return [], []
+    delays = [
+        o.known_at_ms - o.event_time_ms
+        for o in frauds
+        if o.known_at_ms is not None
+        and horizon_ms - o.event_time_ms >= last * DAY_MS
+        and o.known_at_ms - o.event_time_ms <= last * DAY_MS
+    ]
+    ages = [age for age in AGES_DAYS if age <= last] if delays else []
+    return ages, [sum(d <= age * DAY_MS for d in delays) / len(delays) for age in ages]
+
+
+def curve_at(orders: list[Labelled], horizon_ms: int) -> LabelMaturity:
+    """Return the curve as training makes it: of orders and labels as they stood."""
+    frame, labels = frames(orders)
+    labels = labels.with_columns(honest_at_ms=pl.lit(None, pl.Int64))
+    before = frame.filter(pl.col("event_time_ms") < horizon_ms)
+    known = labels_known_before(labels, horizon_ms)
+    return maturity_curve(before, known, np.zeros(len(before), np.bool_), horizon_ms)
+
+
+@settings(max_examples=60)
+@given(
+    seed=st.integers(0, 2**20),
+    n_orders=st.integers(0, 400),
+    slowest_days=st.sampled_from([0, 1, 7, 40, 250]),
+    horizon_days=st.integers(1, 220),
+    is_to_the_day=st.booleans(),
+)
+def test_the_curve_is_counted_over_frauds_old_enough_to_have_come_in(
+    seed: int, n_orders: int, slowest_days: int, horizon_days: int, *, is_to_the_day: bool
+) -> None:
+    rng = np.random.default_rng(seed)
+    unit = DAY_MS if is_to_the_day else 1
+    times = rng.integers(0, 200 * DAY_MS // unit, n_orders) * unit
+    delays = rng.integers(0, slowest_days * DAY_MS // unit + 1, n_orders) * unit
+    orders = [
+        Labelled(int(time), int(time + delay) if is_told else None, bool(is_fraud))
+        for time, delay, is_told, is_fraud in zip(
+            times, delays, rng.random(n_orders) < 0.9, rng.random(n_orders) < 0.6, strict=True
+        )
+    ]
+    horizon_ms = horizon_days * DAY_MS
+    known = [o for o in orders if o.event_time_ms < horizon_ms]
+    ages, shares = curve_of_loops(known, horizon_ms)
+    curve = curve_at(orders, horizon_ms)
+    assert curve.age_days == tuple(ages)
+    assert curve.arrived_share == pytest.approx(shares)
+    assert list(curve.arrived_share) == sorted(curve.arrived_share)
+    assert set(curve.arrived_share[-1:]) <= {1.0}
+
+
+@pytest.mark.parametrize("n_frauds", [0, 49, 50])
+def test_there_is_no_curve_of_fewer_than_50_frauds(n_frauds: int) -> None:
+    orders = [Labelled(number, 3 * DAY_MS, number < n_frauds) for number in range(80)]
+    curve = curve_at(orders, 5 * DAY_MS)
+    assert bool(curve.age_days) == (n_frauds >= 50)
+    assert curve.day_ms == (0,)
+    assert curve.mature_share == (0.0,)
+
+
+def test_the_last_age_is_one_that_50_frauds_have_reached_to_the_millisecond() -> None:
+    orders = [Labelled(7 * DAY_MS, 8 * DAY_MS, is_fraud=True)] * 50
+    assert curve_at(orders, 10 * DAY_MS).age_days == (0, 1, 2, 3)
+    assert curve_at(orders, 10 * DAY_MS - 1).age_days == (0, 1, 2)
+    assert curve_at(orders, 10 * DAY_MS).arrived_share == (0.0, 1.0, 1.0, 1.0)
+
+
+def test_a_report_made_at_the_horizon_is_not_known_yet() -> None:
+    orders = [Labelled(0, 5 * DAY_MS, is_fraud=True)] * 60
+    assert curve_at(orders, 5 * DAY_MS).age_days == ()
+    assert curve_at(orders, 5 * DAY_MS + 1).age_days == (0, 1, 2, 3, 5)
+
+
+MARKED = st.lists(st.tuples(st.integers(0, 5 * DAY_MS), st.booleans()), max_size=20)
+
+
+@given(marked=MARKED)
+def test_each_day_tells_the_share_of_its_orders_that_were_mature(
+    marked: list[tuple[int, bool]],
+) -> None:
+    frame, labels = frames([Labelled(time, None, is_fraud=False) for time, _mature in marked])
+    is_mature = np.array([mature for _time, mature in marked], np.bool_)
+    curve = maturity_curve(frame, labels, is_mature, 6 * DAY_MS)
+    by_day: dict[int, list[bool]] = {}
+    for time, mature in sorted(marked):
+        by_day.setdefault(time // DAY_MS * DAY_MS, []).append(mature)
+    assert curve.day_ms == tuple(by_day)
+    assert curve.mature_share == tuple(sum(day) / len(day) for day in by_day.values())
+
+
+STATUSES = st.sampled_from([*Status])
+REPORTS = st.lists(st.tuples(st.integers(0, 12), STATUSES, st.integers(0, 8 * DAY_MS)), max_size=12)
+
+
+@given(marked=MARKED, reports=REPORTS, horizon_ms=st.integers(0, 8 * DAY_MS))
+def test_declined_orders_without_a_label_are_counted_by_day(
+    marked: list[tuple[int, bool]], reports: list[tuple[int, Status, int]], horizon_ms: int
+) -> None:
+    frame, _labels = frames([Labelled(time, None, is_fraud=False) for time, _mature in marked])
+    outcomes = pl.DataFrame(
+        [(f"t{number}", int(status), known) for number, status, known in reports],
+        schema={"transaction_id": pl.String, "status": pl.Int8, "known_at_ms": pl.Int64},
+        orient="row",
+    )
+    found = censoring(frame, outcomes, np.array([m for _t, m in marked], np.bool_), horizon_ms)
+    declined = {
+        number
+        for number, status, known in reports
+        if status is Status.DECLINED and known < horizon_ms
+    }
+    orders: dict[int, list[bool]] = {}
+    for number, (time, mature) in sorted(enumerate(marked), key=lambda entry: entry[1]):
+        day = orders.setdefault(time // DAY_MS * DAY_MS, [])
+        day.append(number in declined and not mature)
+    assert found.day_ms == tuple(orders)
+    assert found.n_orders == tuple(len(day) for day in orders.values())
+    assert found.n_censored == tuple(sum(day) for day in orders.values())

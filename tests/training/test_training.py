@@ -15,6 +15,7 @@ from fraudkit.errors import FraudkitError, TrainingError
 from fraudkit.mapping import MappedData
 from fraudkit.scoring.bundle import load_bundle, write_bundle
 from fraudkit.scoring.training_rows import LEVEL_ORDERS_MIN
+from fraudkit.scoring.walk_forward import N_MODELS
 from fraudkit.training import Training, train
 from tests.training.table import DAY_MS, MAPPING, QUICK, START_MS, read_table, table
 from tests.training.trained_shop import ORDERS, TRAINED_ORDERS, TrainedShop
@@ -237,4 +238,31 @@ def test_stages_are_told_in_order(orders: pl.DataFrame, tmp_path: Path) -> None:
         read_table(orders, tmp_path), RATES,
         horizon_ms=HORIZON_MS, settings=QUICK, progress=told.append,
     )  # fmt: skip
-    assert told == ["features", "number of trees", "forward steps", "final model"]
+    assert told == ["features", "forward steps", "final model", "figures"]
+
+
+def test_a_search_tells_each_trial_and_leaves_its_table_in_the_bundle(
+    orders: pl.DataFrame, expected: dict[str, bytes], tmp_path: Path
+) -> None:
+    told: list[str] = []
+    made = train(
+        read_table(orders, tmp_path), RATES,
+        horizon_ms=HORIZON_MS, label_delay_days=DELAY_DAYS, n_candidates=2, progress=told.append,
+    )  # fmt: skip
+    trials = [stage for stage in told if stage.startswith("settings: ")]
+    assert told == ["features", *trials, "forward steps", "final model", "figures"]
+    table = made.content.search
+    # Both candidates, then the better one again; each on as many folds.
+    assert len(table) == 2 + 1
+    assert len(trials) in (3, 6, 9)
+    assert trials[-1].startswith(f"settings: {len(trials)} of {len(trials)} trials, best log loss")
+    (chosen,) = [row for row in table if row["is_chosen"]]
+    used = made.summary["settings"]
+    assert {name: chosen[name] for name in used if name != "n_models"} == {
+        name: value for name, value in used.items() if name != "n_models"
+    }
+    assert used["n_models"] == N_MODELS
+    assert made.summary["n_trees"] == chosen["n_trees"] * N_MODELS
+    files = bundle_bytes(made, tmp_path / "searched")
+    assert msgspec.json.decode(files["search.json"]) == table
+    assert msgspec.json.decode(expected["search.json"]) == []

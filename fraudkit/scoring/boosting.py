@@ -12,6 +12,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any, Literal, NamedTuple
 
+import joblib
 import numpy as np
 from msgspec import Struct
 from numpy.typing import NDArray
@@ -145,13 +146,28 @@ def boost(
         rows, is_fraud = rows[kept], is_fraud[kept]
         weights = None if weights is None else weights[kept]
     data = binned(rows, is_fraud, columns, settings.max_bin, weights=weights, n_threads=n_threads)
-    texts, gain = [], np.zeros(rows.shape[1])
-    for seed in range(settings.seed, settings.seed + settings.n_models):
-        parameters = lightgbm_parameters(settings, columns, n_threads) | {"seed": seed}
-        booster = lightgbm.train(parameters, data, settings.n_trees)
-        gain += booster.feature_importance("gain")
-        texts.append(_text(booster, log(share)))
-    return Boosted(averaged_text(texts), gain)
+    n_jobs = min(n_threads, settings.n_models)
+    tasks = (
+        joblib.delayed(_learnt)(
+            data,
+            lightgbm_parameters(settings, columns, n_threads // n_jobs) | {"seed": seed},
+            settings.n_trees,
+            log(share),
+        )
+        for seed in range(settings.seed, settings.seed + settings.n_models)
+    )
+    models = joblib.Parallel(n_jobs, prefer="threads")(tasks)
+    gain = np.sum([model.gain for model in models], axis=0)
+    return Boosted(averaged_text([model.text for model in models]), gain)
+
+
+def _learnt(
+    data: lightgbm.Dataset, parameters: dict[str, Any], n_trees: int, added_log_odds: float
+) -> Boosted:
+    booster = lightgbm.Booster(parameters, data)
+    for _tree in range(n_trees):
+        booster.update()
+    return Boosted(_text(booster, added_log_odds), booster.feature_importance("gain"))
 
 
 def binned(

@@ -114,7 +114,7 @@ def candidates(base: ModelSettings, count: int) -> list[ModelSettings]:
     Examples
     --------
     >>> [c.num_leaves for c in candidates(ModelSettings(), 4)]
-    [15, 15, 31, 7]
+    [15, 15, 15, 7]
     """
     if count > _CANDIDATES_MAX:
         raise TrainingError(f"a search has at most {_CANDIDATES_MAX} candidates, got {count}")

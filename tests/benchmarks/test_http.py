@@ -31,7 +31,7 @@ def orders(tmp_path: Path) -> Orders:
 
 
 def test_it_prints_the_promised_figures() -> None:
-    report = ran("http", "--seconds", "1")
+    report = ran("http", "--seconds", "4")
     assert set(report["figures"]) == {
         "ours_rps",
         "bare_asgi_rps",

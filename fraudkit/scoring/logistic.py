@@ -39,10 +39,12 @@ def logistic_regression(
     It leaves the slopes finite where a column parts frauds from honest orders without fault, and
     settles which of two like columns has the slope; else it changes nothing that could be seen.
     """
-    middle, spread = values.mean(axis=0), values.std(axis=0)
-    spread[spread == 0.0] = 1.0
-    columns = np.column_stack([np.ones(len(values)), (values - middle) / spread])
     share, sign = weights / weights.sum(), np.where(is_fraud, -1.0, 1.0)
+    middle = np.einsum("i,ij->j", share, values)
+    spread = np.sqrt(np.einsum("i,ij->j", share, (values - middle) ** 2))
+    is_constant = np.ptp(values, axis=0) == 0.0
+    middle[is_constant], spread[is_constant] = values[0, is_constant], 1.0
+    columns = np.column_stack([np.ones(len(values)), (values - middle) / spread])
     ridge = np.append(0.0, np.full(values.shape[1], _RIDGE))
 
     def loss(slopes: NDArray[np.float64]) -> float:

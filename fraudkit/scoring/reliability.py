@@ -12,15 +12,13 @@ from msgspec import Struct
 from numpy.typing import NDArray
 
 from fraudkit.scoring.intervals import Days, Estimate, estimate
+from fraudkit.scoring.logistic import logistic_regression
 from fraudkit.scoring.ranking import Ranked
 
 __all__ = ["ReliabilityBin", "calibration_line", "clipped_log_odds", "reliability_table"]
 
 _SMALLEST_PROBABILITY: Final = 1e-15
 _BINS: Final = 10
-_STEPS_MAX: Final = 100
-_HALVINGS_MAX: Final = 60
-_LAST_STEP: Final = 1e-6  # Newton's method squares the error: what is left is about 1e-12
 
 
 class ReliabilityBin(Struct, frozen=True, kw_only=True):
@@ -134,48 +132,14 @@ def calibration_line(
     mean = float(np.sum(scaled * log_odds))
     deviation = float(np.sqrt(np.sum(scaled * (log_odds - mean) ** 2)))
     standard = (log_odds - mean) / deviation
-    fitted = _fit(is_fraud, standard, scaled)
-    if fitted is None:
-        return None
+    slopes, intercept = logistic_regression(
+        standard[has_weight, None], is_fraud[has_weight], scaled[has_weight]
+    )
+    fitted = intercept, float(slopes[0])
     step = _newton_step(is_fraud, standard, scaled, fitted, days)
     step.intercept[0] = step.slope[0] = 0.0
     slope = (fitted[1] + step.slope) / deviation
     return estimate(fitted[0] + step.intercept - slope * mean), estimate(slope)
-
-
-def _fit(
-    is_fraud: NDArray[np.bool_], log_odds: NDArray[np.float64], weight: NDArray[np.float64]
-) -> tuple[float, float] | None:
-    """Return the fit by Newton's method from the fraud share on; a step too far is halved."""
-    one_day = Days(np.zeros(len(weight), np.int32), np.ones((1, 1)))
-    share = float(np.sum(weight * is_fraud))
-    at = (float(np.log(share / (1 - share))), 0.0)
-    loss = _loss(is_fraud, log_odds, weight, at)
-    for _ in range(_STEPS_MAX):
-        step = _newton_step(is_fraud, log_odds, weight, at, one_day)
-        change = np.array([step.intercept[0], step.slope[0]])
-        if not np.isfinite(change).all():
-            return None
-        if np.abs(change).max() < _LAST_STEP:
-            return at[0] + float(change[0]), at[1] + float(change[1])
-        for _halving in range(_HALVINGS_MAX):
-            further = at[0] + float(change[0]), at[1] + float(change[1])
-            loss_there = _loss(is_fraud, log_odds, weight, further)
-            if loss_there <= loss:
-                break
-            change /= 2
-        at, loss = further, loss_there
-    return None
-
-
-def _loss(
-    is_fraud: NDArray[np.bool_],
-    log_odds: NDArray[np.float64],
-    weight: NDArray[np.float64],
-    line: tuple[float, float],
-) -> float:
-    margin = np.where(is_fraud, -1.0, 1.0) * (line[0] + line[1] * log_odds)
-    return float(np.sum(weight * np.logaddexp(0.0, margin)))
 
 
 def _newton_step(

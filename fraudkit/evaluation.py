@@ -15,6 +15,7 @@ from fraudkit.domain.money import RateTable
 from fraudkit.errors import DataFileError, PolicyError, TrainingError
 from fraudkit.features.offline import reference_amounts
 from fraudkit.mapping import MappedData
+from fraudkit.scoring.card_precision import customer_codes
 from fraudkit.scoring.curves import Curves, score_curves
 from fraudkit.scoring.maturity import labels_known_before, mature_labels
 from fraudkit.scoring.metrics import ScoreMetrics, score_metrics
@@ -279,8 +280,7 @@ def _orders(data: MappedData, rates: RateTable, entity: str) -> pl.DataFrame:
     amounts = reference_amounts(data.frame, rates).cast(pl.Float64).fill_null(np.nan)
     orders = data.frame.select("transaction_id", "event_time_ms", amount_minor=amounts)
     if entity in data.frame.columns:
-        code = data.frame[entity].cast(pl.String).rank("dense").cast(pl.Int64).fill_null(-1)
-        return orders.with_columns(entity=code)
+        return orders.with_columns(entity=customer_codes(data.frame[entity]))
     if entity != CARD:
         raise DataFileError(
             f"the orders must have the field {entity!r} to count Card Precision by, "

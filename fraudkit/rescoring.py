@@ -12,8 +12,9 @@ from numpy.typing import NDArray
 
 from fraudkit.decisions.policy import (
     ACTIONS,
+    CHALLENGE_FIELDS,
     Policy,
-    can_be_challenged,
+    challenges,
     parse_policy,
     policy_toml,
 )
@@ -178,7 +179,10 @@ def _decisions(
     chosen, costs = policy.decide_many(
         scored.fraud_probability,
         amounts.cast(pl.Float64).fill_null(np.nan).to_numpy(),
-        _challenges(frame),
+        challenges(
+            {name: frame[name].to_list() for name in CHALLENGE_FIELDS if name in frame.columns},
+            len(frame),
+        ),
     )
     return pl.DataFrame(
         {
@@ -192,14 +196,6 @@ def _decisions(
         },
         schema_overrides={"reason_codes": pl.List(pl.String)},
     )
-
-
-def _challenges(frame: pl.DataFrame) -> NDArray[np.bool_]:
-    names = ("payment.method", "payment.card.was_3d_secure_successful")
-    columns = [
-        frame[name].to_list() if name in frame.columns else [None] * len(frame) for name in names
-    ]
-    return np.fromiter(map(can_be_challenged, *columns), np.bool_, len(frame))
 
 
 def _reason_codes(bundle: Bundle, rows: NDArray[np.float64]) -> list[list[str]]:

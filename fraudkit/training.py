@@ -14,10 +14,15 @@ from typing import Any, Final, NamedTuple
 import msgspec
 import numpy as np
 import polars as pl
-from numpy.typing import NDArray
 
 from fraudkit.decisions.costs import expected_costs
-from fraudkit.decisions.policy import ACTIONS, Policy, policy_toml
+from fraudkit.decisions.policy import (
+    ACTIONS,
+    CHALLENGE_FIELDS,
+    Policy,
+    challenges,
+    policy_toml,
+)
 from fraudkit.domain.money import RateTable
 from fraudkit.errors import PolicyError
 from fraudkit.features.enrichment import Enrichment
@@ -26,6 +31,7 @@ from fraudkit.mapping import MappedData
 from fraudkit.scoring.boosting import ModelSettings
 from fraudkit.scoring.bundle import BundleContent
 from fraudkit.scoring.card import model_card
+from fraudkit.scoring.card_precision import customer_codes
 from fraudkit.scoring.curves import score_curves
 from fraudkit.scoring.fit import reference_row
 from fraudkit.scoring.maturity import censoring, labels_known_before, maturity_curve
@@ -40,7 +46,7 @@ Progress = Callable[[str], None]
 
 _CARD: Final = "payment.card.fingerprint"
 _GAINS_KEPT: Final = 30
-_PACKAGES: Final = ("lightgbm", "numpy", "polars", "scikit-learn", "fraudkit")
+_PACKAGES: Final = ("lightgbm", "numpy", "polars", "scikit-learn", "scipy", "fraudkit")
 
 
 class Training(NamedTuple):
@@ -164,8 +170,12 @@ def train(  # noqa: PLR0913 - what a training is made of
 def _metrics(known: TrainingRows, walked: Walked, policy: Policy, seed: int) -> ScoreMetrics:
     places, fraud_probability, _from_ms = walked.held_back
     is_fraud, amount = known.is_fraud[places], known.amount_minor[places]
-    # Whether an order can be challenged is not asked here: what a challenge costs is stated.
-    chosen, _costs = policy.decide_many(fraud_probability, amount, np.ones(len(places), np.bool_))
+    orders = known.frame.filter(known.is_labelled)[places]
+    can_challenge = challenges(
+        {name: orders[name].to_list() for name in CHALLENGE_FIELDS if name in orders.columns},
+        len(orders),
+    )
+    chosen, _costs = policy.decide_many(fraud_probability, amount, can_challenge)
     by_action = np.array(expected_costs(is_fraud.astype(np.float64), amount, policy.costs))
     cost = np.where(np.isnan(amount), np.nan, by_action[chosen, np.arange(len(places))])
     return score_metrics(
@@ -173,19 +183,12 @@ def _metrics(known: TrainingRows, walked: Walked, policy: Policy, seed: int) -> 
         fraud_probability,
         event_time_ms=known.event_time_ms[places],
         amount_minor=amount,
-        entity=_entity(known, places),
+        entity=customer_codes(orders[_CARD]).to_numpy() if _CARD in orders.columns else None,
         is_approved=chosen == ACTIONS.index("approve"),
         cost_minor=cost,
         weight=None if np.all(known.weights == 1.0) else known.weights[places],
         seed=seed,
     )
-
-
-def _entity(known: TrainingRows, places: NDArray[np.int64]) -> NDArray[np.int64] | None:
-    if _CARD not in known.frame.columns:
-        return None
-    code = known.frame[_CARD].cast(pl.String).rank("dense").cast(pl.Int64).fill_null(-1)
-    return np.asarray(code.to_numpy()[known.is_labelled][places], np.int64)
 
 
 def _report(

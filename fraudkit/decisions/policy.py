@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import hashlib
 import tomllib
-from collections.abc import Iterable
-from typing import Any, Literal
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any, Final, Literal
 
 import msgspec
 import numpy as np
@@ -20,16 +20,21 @@ from fraudkit.errors import InvalidField, PolicyError
 
 __all__ = [
     "ACTIONS",
+    "CHALLENGE_FIELDS",
     "Missing",
     "Policy",
     "WhenMissing",
     "can_be_challenged",
+    "challenges",
     "parse_policy",
     "policy_toml",
 ]
 
 ACTIONS: tuple[Action, ...] = ("approve", "challenge", "review", "decline")
 """Every action; where two cost the same the earlier one is taken."""
+
+CHALLENGE_FIELDS: Final = ("payment.method", "payment.card.was_3d_secure_successful")
+"""The fields that say whether an order can be challenged."""
 
 
 Missing = Literal["decide", "review", "decline"]
@@ -149,6 +154,24 @@ def can_be_challenged(method: object, was_authenticated: object) -> bool:
     A payment whose method did not come is taken for a card.
     """
     return method in {None, "card", "network_token"} and was_authenticated is not True
+
+
+def challenges(columns: Mapping[str, Sequence[object]], n_orders: int) -> NDArray[np.bool_]:
+    """Return which of many orders can be challenged, see `can_be_challenged`.
+
+    Parameters
+    ----------
+    columns : mapping
+        Those of `CHALLENGE_FIELDS` that came, each with a value an order, ``None`` where absent.
+
+    Examples
+    --------
+    >>> challenges({"payment.method": ["card", "paypal", None]}, 3)
+    array([ True, False,  True])
+    """
+    absent: Sequence[object] = [None] * n_orders
+    values = [columns.get(name, absent) for name in CHALLENGE_FIELDS]
+    return np.fromiter(map(can_be_challenged, *values), np.bool_, n_orders)
 
 
 def parse_policy(text: str, origin: str = "policy", *, currency: str | None = None) -> Policy:

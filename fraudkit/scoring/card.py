@@ -55,7 +55,7 @@ was then fitted to the whole history with the same settings.
 ## How it was made
 
 - Calibration: {summary["calibration"]["method"]}, the one with the least log loss on orders that
-  it was not fitted to, or the simplest within a standard error of it.
+  it was not fitted to, or a simpler one within two standard errors of it.
 - Settings: {_chosen(summary)}
 - Reasons compare with one honest order of the history, a typical one. It stands in
   `reference.json`, without identifiers.

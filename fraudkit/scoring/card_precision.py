@@ -3,9 +3,21 @@
 from __future__ import annotations
 
 import numpy as np
+import polars as pl
 from numpy.typing import NDArray
 
-__all__ = ["daily_card_precision"]
+__all__ = ["customer_codes", "daily_card_precision"]
+
+
+def customer_codes(names: pl.Series) -> pl.Series:
+    """Return a code for each customer or card, the same for the same; -1 where not known.
+
+    Examples
+    --------
+    >>> customer_codes(pl.Series(["b", None, "a", "b"])).to_list()
+    [2, -1, 1, 2]
+    """
+    return names.cast(pl.String).rank("dense").cast(pl.Int64).fill_null(-1)
 
 
 def daily_card_precision(

@@ -11,8 +11,10 @@ from msgspec.structs import asdict, replace
 from fraudkit.decisions.costs import Costs
 from fraudkit.decisions.policy import (
     ACTIONS,
+    CHALLENGE_FIELDS,
     Policy,
     can_be_challenged,
+    challenges,
     parse_policy,
     policy_toml,
 )
@@ -178,3 +180,33 @@ def test_only_a_card_that_was_not_authenticated_can_be_challenged(
     expected: bool,  # noqa: FBT001 - a column of the table above
 ) -> None:
     assert can_be_challenged(method, was_authenticated) is expected
+
+
+@given(
+    orders=st.lists(
+        st.tuples(
+            st.sampled_from([None, "card", "network_token", "paypal"]),
+            st.sampled_from([None, True, False]),
+        ),
+        max_size=8,
+    ),
+    fields=st.sets(st.sampled_from(CHALLENGE_FIELDS)),
+)
+def test_many_orders_can_be_challenged_as_each_alone(
+    orders: list[tuple[str | None, bool | None]], fields: set[str]
+) -> None:
+    columns = {
+        name: [order[place] for order in orders]
+        for place, name in enumerate(CHALLENGE_FIELDS)
+        if name in fields
+    }
+    alone = [
+        can_be_challenged(
+            *(
+                value if name in fields else None
+                for name, value in zip(CHALLENGE_FIELDS, order, strict=True)
+            )
+        )
+        for order in orders
+    ]
+    assert challenges(columns, len(orders)).tolist() == alone

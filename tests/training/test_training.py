@@ -266,3 +266,19 @@ def test_a_search_tells_each_trial_and_leaves_its_table_in_the_bundle(
     files = bundle_bytes(made, tmp_path / "searched")
     assert msgspec.json.decode(files["search.json"]) == table
     assert msgspec.json.decode(expected["search.json"]) == []
+
+
+def test_an_order_that_cannot_be_challenged_is_not_costed_as_if_it_could(
+    orders: pl.DataFrame, tmp_path: Path
+) -> None:
+    free_challenges = Costs(challenge_honest_dropout_share=0.0, challenge_liability_shift_share=1.0)
+    costs = {}
+    for method in ("card", "wallet"):
+        text = MAPPING.replace("[constants]", f'[constants]\n"payment.method" = "{method}"')
+        made = train(
+            read_table(orders, tmp_path, text), RATES,
+            horizon_ms=HORIZON_MS, settings=QUICK, policy=Policy(costs=free_challenges),
+        )  # fmt: skip
+        assert made.metrics.mean_cost_minor is not None
+        costs[method] = made.metrics.mean_cost_minor.value
+    assert costs["card"] < costs["wallet"]

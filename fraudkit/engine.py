@@ -11,7 +11,7 @@ from datetime import datetime
 from pathlib import Path
 from threading import Lock
 from types import TracebackType
-from typing import Final, Self
+from typing import Final, Literal, Self
 
 import msgspec
 import numpy as np
@@ -105,7 +105,7 @@ class Engine:
         self._warm_up(plan.n_columns, plan.n_out)
 
     @classmethod
-    def open(
+    def open(  # noqa: PLR0913 - what an engine is made of
         cls,
         bundle: str | Path,
         *,
@@ -116,6 +116,7 @@ class Engine:
         enrichment: Enrichment | None = None,
         own_features: Iterable[OrderFeature] = (),
         trusted_keys: TrustedKeys | None = None,
+        unsupported: Literal["refuse", "lightgbm"] = "refuse",
     ) -> Engine:
         """Open a bundle and, with a journal, rebuild the windows from it.
 
@@ -143,6 +144,9 @@ class Engine:
         trusted_keys : TrustedKeys, optional
             Then only a bundle that one of them signed is opened; see
             `fraudkit.scoring.signature.trusted_keys`.
+        unsupported : {"refuse", "lightgbm"}
+            What to do with a model of a kind that the kernel does not score; see
+            `fraudkit.scoring.bundle.load_bundle`.
 
         Raises
         ------
@@ -156,7 +160,9 @@ class Engine:
         if hash_key is not None and not 16 <= len(hash_key) <= 64:
             raise InputError(f"hash_key must be 16 to 64 bytes, got {len(hash_key)}")
         return cls(
-            load_bundle(Path(bundle), own_features, trusted_keys=trusted_keys),
+            load_bundle(
+                Path(bundle), own_features, trusted_keys=trusted_keys, unsupported=unsupported
+            ),
             catalog=PaymentCatalog.default() if catalog is None else catalog,
             journal=journal,
             store=store,

@@ -8,7 +8,8 @@ from typing import Annotated
 import typer
 
 from fraudkit import console
-from fraudkit.cli.options import AsJson, BundleFolder
+from fraudkit.cli.options import AsJson, BundleFolder, TrustedKeysPath
+from fraudkit.cli.reading import open_bundle
 from fraudkit.console import print_json, stages
 
 __all__ = ["explain"]
@@ -21,6 +22,7 @@ def explain(
     treeshap: Annotated[  # noqa: FBT002 - a command-line flag
         bool, typer.Option("--treeshap", help="Show LightGBM's own TreeSHAP values too.")
     ] = False,
+    keys: TrustedKeysPath = None,
     as_json: AsJson = False,  # noqa: FBT002 - a command-line flag
 ) -> None:
     """Show why an order was decided so, what would have flipped it, and when windows clear.
@@ -29,9 +31,8 @@ def explain(
     """
     from fraudkit.explanation import explain_journalled
     from fraudkit.journal.sqlite import SqliteJournal
-    from fraudkit.scoring.bundle import load_bundle
 
-    loaded = load_bundle(bundle)
+    loaded = open_bundle(bundle, keys)
     beside = None
     if treeshap:
         from fraudkit.scoring.treeshap import TreeShap

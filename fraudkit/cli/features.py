@@ -10,8 +10,15 @@ import typer
 from rich.table import Table
 
 from fraudkit import console
-from fraudkit.cli.options import AsJson, BundleFolder, CardRanges, IpFiles, MappingFile
-from fraudkit.cli.reading import open_enrichment, read_orders, report_errors
+from fraudkit.cli.options import (
+    AsJson,
+    BundleFolder,
+    CardRanges,
+    IpFiles,
+    MappingFile,
+    TrustedKeysPath,
+)
+from fraudkit.cli.reading import open_bundle, open_enrichment, read_orders, report_errors
 from fraudkit.console import print_json, stages
 
 __all__ = ["verify"]
@@ -31,6 +38,7 @@ def verify(  # noqa: PLR0913, PLR0917 - options of a command
     card_ranges: CardRanges = None,
     sample: Annotated[int, typer.Option(min=1, help="How many served rows are drawn.")] = 10_000,
     seed: Annotated[int, typer.Option(min=0, help="Same seed, same sample.")] = 0,
+    keys: TrustedKeysPath = None,
     as_json: AsJson = False,  # noqa: FBT002 - a command-line flag
 ) -> None:
     """Compute served rows again, offline, and compare them with ==; exit status 1 if any differ.
@@ -40,10 +48,9 @@ def verify(  # noqa: PLR0913, PLR0917 - options of a command
     import numpy as np
 
     from fraudkit.journal.sqlite import SqliteJournal
-    from fraudkit.scoring.bundle import load_bundle
     from fraudkit.verification import verify_rows
 
-    loaded = load_bundle(bundle)
+    loaded = open_bundle(bundle, keys)
     frame = None
     if data:
         _columns, read = read_orders(data, mapping)

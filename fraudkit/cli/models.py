@@ -13,7 +13,7 @@ from rich.table import Column, Table
 from rich.text import Text
 
 from fraudkit import console
-from fraudkit.cli.options import AsJson
+from fraudkit.cli.options import AsJson, TrustedKeysPath
 from fraudkit.console import print_json
 
 __all__ = [
@@ -33,14 +33,6 @@ _VALUE_CHARACTERS_MAX = 60
 _TIME_MS_MAX = 60_000_000_000_000
 
 _Models = Annotated[Path, typer.Option("--models", help="The folder of the registry.")]
-_Keys = Annotated[
-    Path | None,
-    typer.Option(
-        "--trusted-keys",
-        envvar="FRAUDKIT_TRUSTED_KEYS",
-        help="A public key, or a folder of them: take only what one of them signed.",
-    ),
-]
 _BundleName = Annotated[
     str, typer.Argument(help="A name in the registry, `current`, or a path with a slash in it.")
 ]
@@ -51,7 +43,11 @@ _Why = Annotated[str, typer.Option("--why", help="The reason, for the history.")
 _DEFAULT = Path("models")
 
 
-def list_bundles(models: _Models = _DEFAULT, keys: _Keys = None, as_json: AsJson = False) -> None:  # noqa: FBT002 - a command-line flag
+def list_bundles(
+    models: _Models = _DEFAULT,
+    keys: TrustedKeysPath = None,
+    as_json: AsJson = False,  # noqa: FBT002 - a command-line flag
+) -> None:
     """List the bundles, also those that must not be used; the one in force is marked."""
     entries = _registry(models, keys).entries()
     if as_json:
@@ -79,7 +75,7 @@ def list_bundles(models: _Models = _DEFAULT, keys: _Keys = None, as_json: AsJson
 def show(
     bundle: _BundleName = "current",
     models: _Models = _DEFAULT,
-    keys: _Keys = None,
+    keys: TrustedKeysPath = None,
     as_json: AsJson = False,  # noqa: FBT002 - a command-line flag
 ) -> None:
     """Show a bundle: its model card and its key figures."""
@@ -111,7 +107,7 @@ def show(
 def verify(
     bundle: _BundleName = "current",
     models: _Models = _DEFAULT,
-    keys: _Keys = None,
+    keys: TrustedKeysPath = None,
     as_json: AsJson = False,  # noqa: FBT002 - a command-line flag
 ) -> None:
     """Verify a bundle: digests, signature, contents, and that it decides an order."""
@@ -126,7 +122,7 @@ def verify(
 def add(
     source: Annotated[Path, typer.Argument(help="The folder of a bundle, as train writes it.")],
     models: _Models = _DEFAULT,
-    keys: _Keys = None,
+    keys: TrustedKeysPath = None,
     as_json: AsJson = False,  # noqa: FBT002 - a command-line flag
 ) -> None:
     """Verify a bundle and take it into the registry under its version."""
@@ -142,7 +138,7 @@ def promote(
     by: _By,
     why: _Why = "",
     models: _Models = _DEFAULT,
-    keys: _Keys = None,
+    keys: TrustedKeysPath = None,
     as_json: AsJson = False,  # noqa: FBT002 - a command-line flag
 ) -> None:
     """Verify a bundle of the registry and put it in force; services take it when they start."""
@@ -154,7 +150,7 @@ def rollback(
     by: _By,
     why: _Why = "",
     models: _Models = _DEFAULT,
-    keys: _Keys = None,
+    keys: TrustedKeysPath = None,
     as_json: AsJson = False,  # noqa: FBT002 - a command-line flag
 ) -> None:
     """Put back what was in force before the newest promotion; again goes further back."""
@@ -187,7 +183,7 @@ def diff(
     first: _BundleName,
     second: _BundleName,
     models: _Models = _DEFAULT,
-    keys: _Keys = None,
+    keys: TrustedKeysPath = None,
     as_json: AsJson = False,  # noqa: FBT002 - a command-line flag
 ) -> None:
     """Show what differs: features, settings, policy, calibration, metrics, training window."""

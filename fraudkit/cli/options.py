@@ -16,6 +16,7 @@ __all__ = [
     "IpFiles",
     "ManyFilesCommand",
     "MappingFile",
+    "TrustedKeysPath",
 ]
 
 _MANY = frozenset({"--data", "--history", "--ip-files"})
@@ -55,6 +56,14 @@ MappingFile = Annotated[
 ]
 AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON object for machines.")]
 BundleFolder = Annotated[Path, typer.Option(help="A bundle's folder, or a file that names one.")]
+TrustedKeysPath = Annotated[
+    Path | None,
+    typer.Option(
+        "--trusted-keys",
+        envvar="FRAUDKIT_TRUSTED_KEYS",
+        help="A public key, or a folder of them: take only what one of them signed.",
+    ),
+]
 IpFiles = Annotated[
     list[Path] | None,
     typer.Option("--ip-files", metavar="FILE...", help="MaxMind-format files about IP addresses."),

@@ -19,9 +19,11 @@ from fraudkit.cli.options import (
     DataFiles,
     IpFiles,
     MappingFile,
+    TrustedKeysPath,
 )
 from fraudkit.cli.reading import (
     last_known_ms,
+    open_bundle,
     open_enrichment,
     read_orders,
     read_policy,
@@ -41,7 +43,7 @@ if TYPE_CHECKING:
 __all__ = ["evaluate", "score", "simulate"]
 
 
-def score(
+def score(  # noqa: PLR0913, PLR0917 - options of a command
     bundle: BundleFolder,
     data: DataFiles,
     out: Annotated[Path, typer.Option(help="Parquet file to write.")],
@@ -52,15 +54,15 @@ def score(
     mapping: MappingFile = None,
     ip_files: IpFiles = None,
     card_ranges: CardRanges = None,
+    keys: TrustedKeysPath = None,
     as_json: AsJson = False,  # noqa: FBT002 - a command-line flag
 ) -> None:
     """Score orders as they would have been scored when they happened."""
     from fraudkit.rescoring import score_data, write_scores
-    from fraudkit.scoring.bundle import load_bundle
 
     if out.suffix != ".parquet":
         raise InputError(f"--out must end in .parquet, got {out.name!r}")
-    loaded = load_bundle(bundle)
+    loaded = open_bundle(bundle, keys)
     _columns, read = read_orders(data, mapping)
     report_errors(read)
     earlier = None if not history else read_orders(history, mapping)[1]

@@ -15,6 +15,7 @@ from fraudkit.errors import InputError
 
 __all__ = [
     "last_known_ms",
+    "open_bundle",
     "open_enrichment",
     "read_orders",
     "read_policy",
@@ -31,6 +32,14 @@ def read_orders(paths: list[Path], mapping: Path | None) -> tuple[Any, Any]:
     columns = Mapping.identity() if mapping is None else Mapping.load(mapping)
     with counting(None, "reading", is_quiet=False) as show:
         return columns, read_data(paths, columns, progress=lambda done, _total: show(done))
+
+
+def open_bundle(path: Path, keys: Path | None) -> Any:
+    """Return the bundle, which one of the keys must have signed where there are keys."""
+    from fraudkit.scoring.bundle import load_bundle
+    from fraudkit.scoring.signature import trusted_keys
+
+    return load_bundle(path, trusted_keys=None if keys is None else trusted_keys(keys))
 
 
 def last_known_ms(read: Any, columns: Any) -> int:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from pathlib import Path
 
 import msgspec
@@ -10,7 +11,7 @@ import pytest
 import fraudkit as fk
 from fraudkit.explanation import Explanation, explain_journalled
 from fraudkit.journal.sqlite import SqliteJournal
-from fraudkit.scoring.bundle import load_bundle
+from fraudkit.scoring.bundle import load_bundle, resolve_bundle
 from tests.architecture.files import ROOT
 from tests.cli.conftest import Run
 
@@ -62,3 +63,27 @@ def test_a_journal_that_is_not_there_is_not_made(run: Run, tmp_path: Path) -> No
     ran = run("explain", "t-7", "--journal", tmp_path / "no.sqlite3", "--bundle", CURRENT)
     assert ran.status == 2
     assert not (tmp_path / "no.sqlite3").exists()
+
+
+@pytest.mark.parametrize("command", ["explain", "score", "features verify"])
+def test_where_keys_are_trusted_an_unsigned_bundle_is_refused(
+    run: Run, tmp_path: Path, journal: Path, command: str
+) -> None:
+    secret, public = tmp_path / "secret.pem", tmp_path / "public.pem"
+    run("models", "keygen", "--private", secret, "--public", public)
+    orders = tmp_path / "orders.ndjson"
+    orders.write_bytes(ORDER.replace(b"\n", b" "))
+    words: dict[str, tuple[object, ...]] = {
+        "explain": ("t-7", "--journal", journal),
+        "score": ("--data", orders, "--out", tmp_path / "scores.parquet"),
+        "features verify": ("--journal", journal),
+    }
+    bundle = tmp_path / "bundle"
+    shutil.copytree(resolve_bundle(CURRENT), bundle)
+    asked = (*command.split(), *words[command], "--bundle", bundle)
+    assert run(*asked).status == 0
+    refused = run(*asked, "--trusted-keys", public)
+    assert (refused.status, refused.out) == (2, "")
+    assert "only signed bundles are taken" in refused.err
+    run("models", "sign", bundle, "--key", secret)
+    assert run(*asked, "--trusted-keys", public).status == 0

@@ -7,6 +7,7 @@ import lightgbm
 import numpy as np
 import pytest
 
+import fraudkit as fk
 from fraudkit.domain.money import rate_table
 from fraudkit.errors import BundleError, InputError, ModelNotSupported
 from fraudkit.features.catalog import default_features
@@ -102,6 +103,20 @@ def test_a_model_of_several_classes_is_refused_by_both(tmp_path: Path) -> None:
         load_bundle(folder)
     with pytest.raises(ModelNotSupported, match="must give one score a row, got 3"):
         load_bundle(folder, unsupported="lightgbm")
+
+
+def test_an_engine_decides_with_such_a_model_when_asked(tmp_path: Path) -> None:
+    folder = written(tmp_path / "bundle", booster_of(linear_tree=True).model_to_string())
+    with pytest.raises(ModelNotSupported):
+        fk.Engine.open(folder)
+    transaction = fk.decode_transaction(b"""{"transaction_id": "t1",
+        "event_time": "2026-03-01T12:00:00+01:00",
+        "order": {"amount_minor": 4999, "currency": "EUR"}}""")
+    with fk.Engine.open(folder, unsupported="lightgbm") as engine:
+        decision = engine.score(transaction)
+    row = np.array([4999.0, 12.0, 0.0])
+    raw = load_bundle(folder, unsupported="lightgbm").scorer.score(row)
+    assert decision.fraud_probability == pytest.approx(1 / (1 + np.exp(-raw)))
 
 
 def test_a_damaged_model_never_reaches_lightgbm(tmp_path: Path) -> None:

@@ -34,7 +34,7 @@ def explain(
     loaded = load_bundle(bundle)
     beside = None
     if treeshap:
-        from fraudkit.scoring.treeshap import TreeShap
+        from fraudkit.scoring.trees.treeshap import TreeShap
 
         beside = TreeShap(loaded, bundle)
     with SqliteJournal.open_readonly(journal) as records, stages(is_quiet=as_json) as show:

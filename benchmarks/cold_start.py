@@ -29,7 +29,7 @@ import sys
 from pathlib import Path
 import numpy as np
 from fraudkit.scoring.kernel import TreeScorer
-from fraudkit.scoring.model_text import parse_model_text
+from fraudkit.scoring.trees.model_text import parse_model_text
 folder = Path(sys.argv[1])
 trees, _ = parse_model_text((folder / "model.txt").read_text("utf-8"))
 reference, row = np.load(folder / "rows.npy")

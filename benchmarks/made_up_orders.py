@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fraudkit.errors import ArtifactError
-from fraudkit.scoring.model_text import parse_model_text
+from fraudkit.scoring.trees.model_text import parse_model_text
 
 __all__ = ["N_FEATURES", "N_LEAVES", "N_TREES", "MadeUp", "make_up"]
 

@@ -19,10 +19,10 @@ from fraudkit.decisions.policy import Policy, policy_toml
 from fraudkit.features.catalog import default_features
 from fraudkit.features.offline import feature_rows
 from fraudkit.mapping import Mapping, read_data
-from fraudkit.scoring.boosting import ModelSettings
 from fraudkit.scoring.bundle import BundleContent, resolve_bundle, write_bundle
 from fraudkit.scoring.calibration import Calibration
-from fraudkit.scoring.fit import fit_model, reference_row
+from fraudkit.scoring.learning.boosting import ModelSettings
+from fraudkit.scoring.learning.fit import fit_model, reference_row
 from fraudkit.simulate import simulate, write_shop
 
 __all__ = ["bundle_folder"]

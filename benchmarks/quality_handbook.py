@@ -22,16 +22,16 @@ from fraudkit.features.offline import feature_rows
 from fraudkit.features.offline_columns import with_derived
 from fraudkit.features.spec import FeatureSet
 from fraudkit.mapping import Mapping, read_data
-from fraudkit.scoring.boosting import ModelSettings
 from fraudkit.scoring.calibration import probability
-from fraudkit.scoring.calibration_fit import compare_calibrations
-from fraudkit.scoring.fit import columns_of, fit_model
 from fraudkit.scoring.kernel import TreeScorer
+from fraudkit.scoring.learning.boosting import ModelSettings
+from fraudkit.scoring.learning.calibration_fit import compare_calibrations
+from fraudkit.scoring.learning.fit import columns_of, fit_model
+from fraudkit.scoring.learning.search import search_settings
+from fraudkit.scoring.learning.walk_forward import N_MODELS
 from fraudkit.scoring.metrics import ScoreMetrics, score_metrics
-from fraudkit.scoring.model_text import parse_model_text
-from fraudkit.scoring.search import search_settings
 from fraudkit.scoring.splits import DelayedTimeSplit, Fold
-from fraudkit.scoring.walk_forward import N_MODELS
+from fraudkit.scoring.trees.model_text import parse_model_text
 
 __all__ = ["FOLDS", "handbook"]
 

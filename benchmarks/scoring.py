@@ -35,7 +35,7 @@ from benchmarks.harness import (
 from benchmarks.hotpath import check_same_scores
 from benchmarks.made_up_orders import N_FEATURES, N_LEAVES, N_TREES, MadeUp, make_up
 from fraudkit.scoring.kernel import TreeScorer
-from fraudkit.scoring.model_text import parse_model_text
+from fraudkit.scoring.trees.model_text import parse_model_text
 
 __all__ = ["main", "measure"]
 

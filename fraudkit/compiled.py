@@ -95,7 +95,7 @@ def _parents() -> Iterator[Path]:
 def _sources_digest() -> str:
     digest = hashlib.sha256()
     for room in _ROOMS_WITH_KERNELS:
-        for source in sorted((_PACKAGE / room).glob("*.py")):
+        for source in sorted((_PACKAGE / room).rglob("*.py")):
             digest.update(source.read_bytes())
     return digest.hexdigest()[:16]
 

@@ -263,7 +263,7 @@ class Engine:
         decision : Decision or str
             A decision, or the id of a transaction: the newest decision about it.
         treeshap : callable, optional
-            A `fraudkit.scoring.treeshap.TreeShap`, whose values then stand beside ours.
+            A `fraudkit.scoring.trees.treeshap.TreeShap`, whose values then stand beside ours.
 
         Raises
         ------

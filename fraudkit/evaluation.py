@@ -15,9 +15,9 @@ from fraudkit.domain.money import RateTable
 from fraudkit.errors import DataFileError, PolicyError, TrainingError
 from fraudkit.features.offline import reference_amounts
 from fraudkit.mapping import MappedData
-from fraudkit.scoring.card_precision import customer_codes
-from fraudkit.scoring.curves import Curves, score_curves
 from fraudkit.scoring.maturity import labels_known_before, mature_labels
+from fraudkit.scoring.measures.card_precision import customer_codes
+from fraudkit.scoring.measures.curves import Curves, score_curves
 from fraudkit.scoring.metrics import ScoreMetrics, score_metrics
 from fraudkit.scoring.report import TrainingReport
 

@@ -28,17 +28,17 @@ from fraudkit.errors import PolicyError
 from fraudkit.features.enrichment import Enrichment
 from fraudkit.features.spec import Feature
 from fraudkit.mapping import MappedData
-from fraudkit.scoring.boosting import ModelSettings
 from fraudkit.scoring.bundle import BundleContent
 from fraudkit.scoring.card import model_card
-from fraudkit.scoring.card_precision import customer_codes
-from fraudkit.scoring.curves import score_curves
-from fraudkit.scoring.fit import reference_row
+from fraudkit.scoring.learning.boosting import ModelSettings
+from fraudkit.scoring.learning.fit import reference_row
+from fraudkit.scoring.learning.training_rows import TrainingRows, training_rows
+from fraudkit.scoring.learning.walk_forward import Walked, walk_forward
 from fraudkit.scoring.maturity import censoring, labels_known_before, maturity_curve
+from fraudkit.scoring.measures.card_precision import customer_codes
+from fraudkit.scoring.measures.curves import score_curves
 from fraudkit.scoring.metrics import ScoreMetrics, score_metrics
 from fraudkit.scoring.report import CalibrationChoice, SettingsSearch, TrainingReport
-from fraudkit.scoring.training_rows import TrainingRows, training_rows
-from fraudkit.scoring.walk_forward import Walked, walk_forward
 
 __all__ = ["Progress", "Training", "train"]
 
@@ -109,7 +109,7 @@ def train(  # noqa: PLR0913 - what a training is made of
         Of the search and of the model, unless settings are given; and of the intervals.
     propensities : polars.DataFrame, optional
         ``transaction_id`` and ``approve_propensity``, see
-        `fraudkit.scoring.training_rows.training_rows`.
+        `fraudkit.scoring.learning.training_rows.training_rows`.
     enrichment : Enrichment, optional
         The sources of derived fields; the default ones if not given. The bundle says which.
     own_features : iterable of Feature

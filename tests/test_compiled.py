@@ -7,6 +7,8 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
+
 import fraudkit
 
 SOURCE = Path(fraudkit.__file__).parent
@@ -41,14 +43,15 @@ def copied(tmp_path: Path) -> Path:
     return tmp_path
 
 
+@pytest.mark.parametrize("changed", ["features/window.py", "scoring/trees/walk.py"])
 def test_a_changed_kernel_gets_a_cache_folder_of_its_own_and_the_old_one_goes(
-    tmp_path: Path,
+    tmp_path: Path, changed: str
 ) -> None:
     package = copied(tmp_path)
     before = Path(run(FOLDER_OF, package))
     assert before.parent == tmp_path / "fraudkit" / "__pycache__"
     assert run(FOLDER_OF, package) == str(before)
-    with (tmp_path / "fraudkit" / "features" / "window.py").open("a") as kernel:
+    with (tmp_path / "fraudkit" / changed).open("a") as kernel:
         kernel.write("\n# changed\n")
     after = Path(run(FOLDER_OF, package))
     assert after != before

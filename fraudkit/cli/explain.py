@@ -35,7 +35,7 @@ def explain(
     loaded = open_bundle(bundle, keys)
     beside = None
     if treeshap:
-        from fraudkit.scoring.treeshap import TreeShap
+        from fraudkit.scoring.trees.treeshap import TreeShap
 
         beside = TreeShap(loaded, bundle)
     with SqliteJournal.open_readonly(journal) as records, stages(is_quiet=as_json) as show:

@@ -23,7 +23,7 @@ from fraudkit.scoring.reasons import feature_text, moment
 __all__ = ["TreeShapValues", "explain_row"]
 
 TreeShapValues = Callable[[NDArray[np.float64]], NDArray[np.float64]]
-"""From a row to its path-dependent SHAP values: `fraudkit.scoring.treeshap.TreeShap`."""
+"""From a row to its path-dependent SHAP values: `fraudkit.scoring.trees.treeshap.TreeShap`."""
 
 
 def explain_row(  # noqa: PLR0913 - what an order is beside its row
@@ -58,7 +58,7 @@ def explain_row(  # noqa: PLR0913 - what an order is beside its row
     policy : Policy, optional
         The bundle's own if not given.
     treeshap : callable, optional
-        A `fraudkit.scoring.treeshap.TreeShap` of the bundle.
+        A `fraudkit.scoring.trees.treeshap.TreeShap` of the bundle.
 
     Raises
     ------

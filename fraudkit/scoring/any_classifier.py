@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from fraudkit.errors import ClassifierError, InputError, ParameterError
 from fraudkit.scoring.calibration import Calibration, probability
-from fraudkit.scoring.reliability import clipped_log_odds
+from fraudkit.scoring.measures.reliability import clipped_log_odds
 
 __all__ = ["ClassifierScores", "FrameKind", "classifier_scores", "raw_scores"]
 

@@ -37,9 +37,9 @@ from fraudkit.scoring.manifest import (
     read_checked,
     version_of,
 )
-from fraudkit.scoring.model_text import parse_model_text
 from fraudkit.scoring.scorer import Scorer
 from fraudkit.scoring.signature import TrustedKeys, signature_of
+from fraudkit.scoring.trees.model_text import parse_model_text
 
 __all__ = [
     "Bundle",
@@ -213,7 +213,7 @@ def load_bundle(
     unsupported : {"refuse", "lightgbm"}
         What to do with a model of a kind that the kernel does not score, such as linear trees:
         refuse it, or let LightGBM score it, slower and explained by another game (see
-        `fraudkit.scoring.lightgbm_scorer.LightgbmScorer`). LightGBM's parser is not safe on
+        `fraudkit.scoring.trees.lightgbm_scorer.LightgbmScorer`). LightGBM's parser is not safe on
         text made to harm: say "lightgbm" only of bundles of your own or signed by a key you trust.
 
     Raises
@@ -323,7 +323,7 @@ def _scorer(
                 "lets LightGBM score it"
             ) from error
         # By name, so that the request path does not load LightGBM.
-        slower = import_module("fraudkit.scoring.lightgbm_scorer").LightgbmScorer(text)
+        slower = import_module("fraudkit.scoring.trees.lightgbm_scorer").LightgbmScorer(text)
         scorer, found = slower, slower.feature_names
     if found != names:
         raise BundleError("model.txt must have the columns of features.json, in the same order")

@@ -1,7 +1,7 @@
 """Calibration: from the model's log-odds to log-odds that mean what they say.
 
 A curve is a few knots, stored as text; between knots and beyond the ends it is straight. Fitting
-stands in `fraudkit.scoring.calibration_fit`.
+stands in `fraudkit.scoring.learning.calibration_fit`.
 """
 
 from __future__ import annotations

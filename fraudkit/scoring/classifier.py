@@ -13,12 +13,12 @@ from sklearn.utils.multiclass import check_classification_targets, type_of_targe
 from sklearn.utils.validation import check_is_fitted, validate_data
 
 from fraudkit.errors import ParameterError, TableError, TrainingError
-from fraudkit.scoring.boosting import Columns, ModelSettings, boost
-from fraudkit.scoring.categories import column_places, encoded_rows, learnt_levels
-from fraudkit.scoring.classifier_parameters import check_parameters
 from fraudkit.scoring.kernel import TreeScorer
-from fraudkit.scoring.model_text import parse_model_text
-from fraudkit.scoring.table_columns import column_names, is_frame
+from fraudkit.scoring.learning.boosting import Columns, ModelSettings, boost
+from fraudkit.scoring.learning.categories import column_places, encoded_rows, learnt_levels
+from fraudkit.scoring.learning.classifier_parameters import check_parameters
+from fraudkit.scoring.learning.table_columns import column_names, is_frame
+from fraudkit.scoring.trees.model_text import parse_model_text
 
 __all__ = ["FraudClassifier"]
 
@@ -40,13 +40,14 @@ class FraudClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         So many models of different seeds are averaged.
     learning_rate, num_leaves, min_data_in_leaf, feature_fraction, bagging_fraction, lambda_l2, \
 cat_smooth
-        See `fraudkit.scoring.boosting.ModelSettings`.
+        See `fraudkit.scoring.learning.boosting.ModelSettings`.
     max_bin : int
         Many, because frauds gather at sharp amounts that few bins would blur. A feature with
         more values than that has bin edges where frauds begin or end, `sharp_edges`.
     negative_share : float
         Share of the honest orders to learn from, in (0, 1]; every fraud is kept. Scores are
-        corrected for it, so that they are of all orders; `fraudkit.scoring.boosting.boost`.
+        corrected for it, so that they are of all orders; see
+        `fraudkit.scoring.learning.boosting.boost`.
     monotone_constraints : mapping, optional
         Column (name or place) → 1 if a higher value may never lower the score, -1 if it may
         never raise it, 0. `fraudkit.features.spec.FeatureSet.monotone_constraints` has those

@@ -5,8 +5,8 @@ float64. The Shapley values are of the interventional game with a single referen
 coalition's players take the order's values, the others the reference's. They sum to
 ``raw_score(order) - raw_score(reference)``.
 
-`fraudkit.scoring.tree_layout` says how trees are held, `fraudkit.scoring.tree_walk` how they are
-scored and `fraudkit.scoring.shapley` how they are explained.
+`fraudkit.scoring.trees.layout` says how trees are held, `fraudkit.scoring.trees.walk` how they are
+scored and `fraudkit.scoring.trees.shapley` how they are explained.
 """
 
 from __future__ import annotations
@@ -15,11 +15,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fraudkit.errors import InputError
-from fraudkit.scoring.model_text import Trees
 from fraudkit.scoring.scorer import as_row, as_rows, checked_rows, in_threads
-from fraudkit.scoring.shapley import explain_block, explain_row, game_against
-from fraudkit.scoring.tree_layout import lay_out
-from fraudkit.scoring.tree_walk import score_block, score_row
+from fraudkit.scoring.trees.layout import lay_out
+from fraudkit.scoring.trees.model_text import Trees
+from fraudkit.scoring.trees.shapley import explain_block, explain_row, game_against
+from fraudkit.scoring.trees.walk import score_block, score_row
 
 __all__ = ["TreeScorer"]
 

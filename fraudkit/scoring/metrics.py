@@ -15,12 +15,24 @@ from msgspec import Struct
 from numpy.typing import NDArray
 
 from fraudkit.errors import TrainingError
-from fraudkit.scoring.array_checks import check_kinds, check_range
-from fraudkit.scoring.card_precision import daily_card_precision
-from fraudkit.scoring.intervals import CONFIDENCE, DAYS_MIN, Days, Estimate, draw_days, estimate
-from fraudkit.scoring.ranking import ranked
-from fraudkit.scoring.reliability import clipped_log_odds
-from fraudkit.scoring.weighted_metrics import Orders, WeightedMetrics, ratio, weighted_metrics
+from fraudkit.scoring.measures.array_checks import check_kinds, check_range
+from fraudkit.scoring.measures.card_precision import daily_card_precision
+from fraudkit.scoring.measures.intervals import (
+    CONFIDENCE,
+    DAYS_MIN,
+    Days,
+    Estimate,
+    draw_days,
+    estimate,
+)
+from fraudkit.scoring.measures.ranking import ranked
+from fraudkit.scoring.measures.reliability import clipped_log_odds
+from fraudkit.scoring.measures.weighted_metrics import (
+    Orders,
+    WeightedMetrics,
+    ratio,
+    weighted_metrics,
+)
 
 __all__ = ["ScoreMetrics", "score_metrics"]
 
@@ -44,8 +56,8 @@ class ScoreMetrics(Struct, frozen=True, kw_only=True):
         Each order weighs its amount as well; over the orders with an amount.
     card_precision : dict[str, Estimate]
         k → mean over the days of Card Precision@k, the compromised among the k most suspected
-        customers over k, see `fraudkit.scoring.card_precision`. Its interval redraws the days'
-        precisions; who was detected on an earlier day stays as it was. Without weights.
+        customers over k, see `fraudkit.scoring.measures.card_precision`. Its interval redraws the
+        days' precisions; who was detected on an earlier day stays as it was. Without weights.
     n_orders_with_cost : int
         Orders with a cost.
     mean_cost_minor : Estimate or None

@@ -12,7 +12,7 @@ from typing import Any
 from msgspec import Struct
 
 from fraudkit.errors import InputError
-from fraudkit.scoring.curves import Curves
+from fraudkit.scoring.measures.curves import Curves
 from fraudkit.scoring.metrics import ScoreMetrics
 
 __all__ = [
@@ -172,7 +172,7 @@ class TrainingReport(Struct, frozen=True, kw_only=True):
 
     def text(self, width: int = 100) -> str:
         """Return the report as text, without plots, at most ``width`` characters wide."""
-        from fraudkit.scoring.report_text import report_text
+        from fraudkit.scoring.reporting.text import report_text
 
         return report_text(self, width)
 
@@ -181,7 +181,7 @@ class TrainingReport(Struct, frozen=True, kw_only=True):
 
     def _repr_html_(self) -> str:
         """Return the report's tables for a notebook."""
-        from fraudkit.scoring.report_page import report_fragment
+        from fraudkit.scoring.reporting.page import report_fragment
 
         return report_fragment(self)
 
@@ -195,7 +195,7 @@ class TrainingReport(Struct, frozen=True, kw_only=True):
         InputError
             If matplotlib is not installed: ``pip install 'fraudkit[report]'``.
         """
-        from fraudkit.scoring.report_page import report_page
+        from fraudkit.scoring.reporting.page import report_page
 
         return report_page(self)
 

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from sklearn.base import BaseEstimator
 
 from fraudkit.errors import ParameterError, TableError, TrainingError
-from fraudkit.scoring.table_columns import NO_TIME, is_frame, plain_values, times_ms
+from fraudkit.scoring.learning.table_columns import NO_TIME, is_frame, plain_values, times_ms
 
 __all__ = ["DelayedTimeSplit", "Fold", "delayed_time_folds"]
 

@@ -6,7 +6,7 @@ import pytest
 from benchmarks import made_up_orders
 from benchmarks.made_up_orders import N_FEATURES, make_up
 from fraudkit.errors import ArtifactError
-from fraudkit.scoring.model_text import CATEGORICAL, parse_model_text
+from fraudkit.scoring.trees.model_text import CATEGORICAL, parse_model_text
 from tests.benchmarks.running import ran
 
 LANES = ("score", "reasons", "c_fast", "booster", "pred_contrib")

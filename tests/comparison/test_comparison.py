@@ -15,7 +15,7 @@ from fraudkit.domain.money import rate_table
 from fraudkit.errors import DataFileError, InputError, PolicyError, TrainingError
 from fraudkit.evaluation import evaluate, labelled_scores
 from fraudkit.mapping import MappedData
-from fraudkit.scoring.intervals import Estimate
+from fraudkit.scoring.measures.intervals import Estimate
 from tests.training.table import DAY_MS, START_MS, read_table, table
 
 RATES = rate_table("EUR")

@@ -22,7 +22,7 @@ from fraudkit.past import TOO_LATE_WARNING
 from fraudkit.rescoring import Scores
 from fraudkit.scoring.bundle import load_bundle
 from fraudkit.stores.memory import MemoryStore
-from fraudkit.scoring.training_rows import LEVEL_ORDERS_MIN, LEVELS_MAX
+from fraudkit.scoring.learning.training_rows import LEVEL_ORDERS_MIN, LEVELS_MAX
 from tests.architecture.files import ROOT
 from tests.docs.pages import PAGES, blocks_of, page_text
 
@@ -99,7 +99,7 @@ def test_every_module_of_the_code_map_is_there() -> None:
 
 
 def test_every_room_is_in_the_code_map() -> None:
-    rooms = {path.parent.relative_to(ROOT).as_posix() for path in ROOT.glob("fraudkit/*/*.py")}
+    rooms = {path.parent.relative_to(ROOT).as_posix() for path in ROOT.glob("fraudkit/*/**/*.py")}
     rooms = {room for room in rooms if "__pycache__" not in room}
     assert {room for room in rooms if f"| `{room}` |" not in ARCHITECTURE} == set()
 

@@ -18,8 +18,8 @@ from fraudkit.evaluation import Evaluation, evaluate, read_scores
 from fraudkit.mapping import MappedData
 from fraudkit.rescoring import score_data
 from fraudkit.scoring.bundle import load_bundle
-from fraudkit.scoring.curves import score_curves
 from fraudkit.scoring.maturity import mature_labels
+from fraudkit.scoring.measures.curves import score_curves
 from fraudkit.scoring.metrics import score_metrics
 from tests.training.table import DAY_MS, MAPPING, START_MS, read_table, table
 from tests.training.trained_shop import TrainedShop

@@ -30,7 +30,7 @@ from fraudkit.journal.record import DecisionRecord
 from fraudkit.journal.sqlite import SqliteJournal
 from fraudkit.scoring.bundle import Bundle, load_bundle, write_bundle
 from fraudkit.scoring.calibration import probability
-from fraudkit.scoring.treeshap import TreeShap
+from fraudkit.scoring.trees.treeshap import TreeShap
 from fraudkit.stores.memory import MemoryStore
 from tests.training.trained_shop import TrainedShop
 

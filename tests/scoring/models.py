@@ -8,7 +8,7 @@ import numpy as np
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
-from fraudkit.scoring.model_text import NEAR_ZERO, Trees, parse_model_text
+from fraudkit.scoring.trees.model_text import NEAR_ZERO, Trees, parse_model_text
 
 __all__ = ["KINDS", "Model", "models", "rows_of", "train", "written_text"]
 

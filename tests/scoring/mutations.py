@@ -23,10 +23,10 @@ from fraudkit.errors import FraudkitError
 from fraudkit.features.catalog import default_features, feature_set
 from fraudkit.features.expression import expression_feature
 from fraudkit.payments.catalog import PaymentCatalog
-from fraudkit.scoring.boosting import ModelSettings
 from fraudkit.scoring.bundle import Bundle, BundleContent, load_bundle
 from fraudkit.scoring.calibration import Calibration, probability
-from fraudkit.scoring.fit import fit_model, reference_row
+from fraudkit.scoring.learning.boosting import ModelSettings
+from fraudkit.scoring.learning.fit import fit_model, reference_row
 from fraudkit.scoring.manifest import FILES, MANIFEST, manifest_of
 from fraudkit.stores.memory import MemoryStore
 

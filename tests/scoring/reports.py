@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from fraudkit.scoring.curves import Curves, score_curves
+from fraudkit.scoring.measures.curves import Curves, score_curves
 from fraudkit.scoring.metrics import ScoreMetrics, score_metrics
 from fraudkit.scoring.report import (
     CalibrationChoice,

@@ -11,14 +11,14 @@ from fraudkit.domain.money import rate_table
 from fraudkit.errors import BundleError
 from fraudkit.features.catalog import default_features
 from fraudkit.scoring import durable_files
-from fraudkit.scoring.boosting import ModelSettings
 from fraudkit.scoring.bundle import (
     BundleContent,
     load_bundle,
     write_bundle,
 )
 from fraudkit.scoring.calibration import Calibration
-from fraudkit.scoring.fit import fit_model, reference_row
+from fraudkit.scoring.learning.boosting import ModelSettings
+from fraudkit.scoring.learning.fit import fit_model, reference_row
 from fraudkit.scoring.manifest import FILES
 
 FEATURES = default_features(levels={"card_brand": ["amex", "visa"]}).keep(

@@ -18,11 +18,11 @@ from sklearn.model_selection import GridSearchCV
 from sklearn.utils.estimator_checks import parametrize_with_checks
 
 from fraudkit.errors import FraudkitError, ParameterError, TableError, TrainingError
-from fraudkit.scoring.boosting import Columns, honest_sample, lightgbm_parameters
 from fraudkit.scoring.classifier import FraudClassifier
 from fraudkit.scoring.kernel import TreeScorer
-from fraudkit.scoring.model_text import parse_model_text
+from fraudkit.scoring.learning.boosting import Columns, honest_sample, lightgbm_parameters
 from fraudkit.scoring.splits import DelayedTimeSplit
+from fraudkit.scoring.trees.model_text import parse_model_text
 
 QUICK: dict[str, Any] = {"n_trees": 12, "learning_rate": 0.3, "min_data_in_leaf": 5}
 EXCEPTIONS = {

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from fraudkit.scoring.counterfactual import SEARCHED_MAX, Replacement, least_replacements
 from fraudkit.scoring.kernel import TreeScorer
-from fraudkit.scoring.model_text import parse_model_text
+from fraudkit.scoring.trees.model_text import parse_model_text
 from tests.scoring.models import Model, models, rows_of, written_text
 
 Groups = dict[str, list[int]]

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from fraudkit.errors import InputError, ModelNotSupported
 from fraudkit.scoring import scorer as port
 from fraudkit.scoring.kernel import TreeScorer
-from fraudkit.scoring.model_text import NEAR_ZERO, parse_model_text
+from fraudkit.scoring.trees.model_text import NEAR_ZERO, parse_model_text
 from tests.scoring.models import KINDS, Model, models, rows_of, train, written_text
 
 

@@ -12,10 +12,10 @@ from numpy.typing import NDArray
 from sklearn.metrics import average_precision_score, brier_score_loss, log_loss, roc_auc_score
 
 from fraudkit.errors import InputError, TrainingError
-from fraudkit.scoring.intervals import Estimate
+from fraudkit.scoring.measures.intervals import Estimate
+from fraudkit.scoring.measures.ranking import FALSE_POSITIVE_RATES
+from fraudkit.scoring.measures.weighted_metrics import WeightedMetrics
 from fraudkit.scoring.metrics import ScoreMetrics, score_metrics
-from fraudkit.scoring.ranking import FALSE_POSITIVE_RATES
-from fraudkit.scoring.weighted_metrics import WeightedMetrics
 from tests.scoring.labelled import DAY_MS, Labelled, labelled, many_honest, spread_over_days
 
 

@@ -24,8 +24,8 @@ from fraudkit.scoring.report import (
     TrainingReport,
     write_report,
 )
-from fraudkit.scoring.report_plots import PLOTS, plot_svg
-from fraudkit.scoring.report_sections import report_sections
+from fraudkit.scoring.reporting.plots import PLOTS, plot_svg
+from fraudkit.scoring.reporting.sections import report_sections
 from tests.architecture.files import ROOT
 from tests.scoring.reports import full_report
 

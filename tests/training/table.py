@@ -8,7 +8,7 @@ import numpy as np
 import polars as pl
 
 from fraudkit.mapping import MappedData, Mapping, read_data
-from fraudkit.scoring.boosting import ModelSettings
+from fraudkit.scoring.learning.boosting import ModelSettings
 
 __all__ = ["DAY_MS", "MAPPING", "QUICK", "START_MS", "read_table", "table", "write_mapping"]
 

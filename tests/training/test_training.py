@@ -14,8 +14,8 @@ from fraudkit.domain.money import rate_table
 from fraudkit.errors import FraudkitError, TrainingError
 from fraudkit.mapping import MappedData
 from fraudkit.scoring.bundle import load_bundle, write_bundle
-from fraudkit.scoring.training_rows import LEVEL_ORDERS_MIN
-from fraudkit.scoring.walk_forward import N_MODELS
+from fraudkit.scoring.learning.training_rows import LEVEL_ORDERS_MIN
+from fraudkit.scoring.learning.walk_forward import N_MODELS
 from fraudkit.training import Training, train
 from tests.training.table import DAY_MS, MAPPING, QUICK, START_MS, read_table, table
 from tests.training.trained_shop import ORDERS, TRAINED_ORDERS, TrainedShop

@@ -15,8 +15,8 @@ from fraudkit.domain.money import rate_table
 from fraudkit.errors import InputError, TrainingError
 from fraudkit.features.enrichment import Enrichment
 from fraudkit.mapping import MappedData
-from fraudkit.scoring import training_rows as module
-from fraudkit.scoring.training_rows import TrainingRows, training_rows
+from fraudkit.scoring.learning import training_rows as module
+from fraudkit.scoring.learning.training_rows import TrainingRows, training_rows
 from tests.training.table import DAY_MS, START_MS, read_table, table
 
 HORIZON_MS = START_MS + 45 * DAY_MS

@@ -14,8 +14,8 @@ from fraudkit.decisions.policy import Policy
 from fraudkit.domain.outcome import EarlyFraudWarning, Outcome
 from fraudkit.domain.transaction import Order, Transaction, epoch_ms
 from fraudkit.mapping import MappedData, Mapping, read_data
-from fraudkit.scoring.boosting import ModelSettings
 from fraudkit.scoring.bundle import write_bundle
+from fraudkit.scoring.learning.boosting import ModelSettings
 from fraudkit.simulate import Shop, simulate, write_shop
 from fraudkit.training import Training, train
 

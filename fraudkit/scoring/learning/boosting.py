@@ -69,18 +69,18 @@ class ModelSettings(Struct, frozen=True, kw_only=True):
     AISTATS 2015.
     """
 
-    boosting: Literal["gbdt", "dart"] = "gbdt"
+    boosting: Literal["gbdt", "dart"] = "dart"
     n_trees: int = 100
     n_models: int = 1
-    learning_rate: float = 0.05
+    learning_rate: float = 0.1
     num_leaves: int = 15
-    min_data_in_leaf: int = 40
+    min_data_in_leaf: int = 20
     max_bin: int = 1023
-    feature_fraction: float = 0.5
+    feature_fraction: float = 0.8
     bagging_fraction: float = 0.8
     lambda_l2: float = 5.0
     cat_smooth: float = 20.0
-    uses_directions: bool = False
+    uses_directions: bool = True
     uses_categories: bool = True
     negative_share: float = 1.0
     seed: int = 0

@@ -5,10 +5,15 @@ yet more. They are compared by the log loss that the best straight line of their
 what a calibration mends does not count, and it tells candidates apart with fewer frauds than a
 rank statistic does.
 
+The given settings go through every rung, and stay unless another is better by more than one
+standard error of the difference over the folds: the best of many is partly the luckiest.
+
 References
 ----------
 Jamieson and Talwalkar, "Non-stochastic best arm identification and hyperparameter
 optimization", AISTATS 2016.
+Breiman, Friedman, Olshen and Stone, "Classification and regression trees", 1984: the rule of one
+standard error.
 DeGroot and Fienberg, "The comparison and evaluation of forecasters", The Statistician 32 (1983):
 refinement, the part of a proper score that calibration leaves.
 """
@@ -17,7 +22,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from itertools import pairwise
-from math import ceil
+from math import ceil, sqrt
 from typing import Any, Final, NamedTuple
 
 import joblib
@@ -74,8 +79,8 @@ class Candidate(Struct, frozen=True, kw_only=True):
         How many honest orders of a fold were learnt from at most; all frauds always are.
     log_loss : float
         Of each fold's test part, per order, after the best straight line; mean over the folds.
-    log_loss_deviation : float
-        Standard deviation of that over the folds.
+    log_losses : tuple of float
+        Of each fold.
     average_precision : float
         Mean over the folds.
     is_chosen : bool
@@ -85,7 +90,7 @@ class Candidate(Struct, frozen=True, kw_only=True):
     settings: ModelSettings
     honest_max: int
     log_loss: float
-    log_loss_deviation: float
+    log_losses: tuple[float, ...]
     average_precision: float
     is_chosen: bool = False
 
@@ -97,14 +102,14 @@ class Candidate(Struct, frozen=True, kw_only=True):
 
 
 class Searched(NamedTuple):
-    """The settings that did best in the last rung, and all that was tried, in order of rungs."""
+    """The chosen settings, and all that was tried, in order of rungs."""
 
     settings: ModelSettings
     table: tuple[Candidate, ...]
 
 
 def candidates(base: ModelSettings, count: int) -> list[ModelSettings]:
-    """Return different settings to try, the given ones first, drawn by their seed.
+    """Return different settings to try: the given ones, those without categories, then drawn ones.
 
     Raises
     ------
@@ -113,13 +118,15 @@ def candidates(base: ModelSettings, count: int) -> list[ModelSettings]:
 
     Examples
     --------
-    >>> [c.num_leaves for c in candidates(ModelSettings(), 4)]
-    [15, 15, 15, 7]
+    >>> [c.uses_categories for c in candidates(ModelSettings(), 2)]
+    [True, False]
     """
     if count > _CANDIDATES_MAX:
         raise TrainingError(f"a search has at most {_CANDIDATES_MAX} candidates, got {count}")
     rng = np.random.default_rng(base.seed)
-    drawn = [base]
+    drawn = list(dict.fromkeys((base, msgspec.structs.replace(base, uses_categories=False))))[
+        :count
+    ]
     while len(drawn) < count:
         changes = _drawn(SPACE, rng)
         if changes["boosting"] == "dart":
@@ -148,6 +155,7 @@ def search_settings(  # noqa: PLR0913 - what a search is made of
 ) -> Searched:
     """Return the settings with the least mean log loss over validation folds.
 
+    The given ones are returned unless others do better than them by more than one standard error.
     A rung that has no more orders than the one before has other seeds. Of plain boosting the
     number of trees is chosen along the way, among those of a curve; the given settings' own
     number is on it.
@@ -185,7 +193,7 @@ def search_settings(  # noqa: PLR0913 - what a search is made of
                     f"{frauds} frauds among {len(places)}; give more history or fewer folds"
                 )
     data = _Data(rows, is_fraud, columns, np.ones(len(rows)) if weights is None else weights)
-    field, table = candidates(base, count), list[Candidate]()
+    field, table, said = candidates(base, count), list[Candidate](), ""
     sizes = _field_sizes(len(field))
     done, total = 0, sum(sizes) * len(folds)
     for rung in range(len(sizes)):
@@ -197,13 +205,28 @@ def search_settings(  # noqa: PLR0913 - what a search is made of
             for place, curve in enumerate(runner(tasks)):
                 curves[place].append(curve)
                 done += 1
-                progress(done, total, f"best log loss {table[0].log_loss:.4f}" if table else "")
+                progress(done, total, said)
         tried = [_tried(rung, s, held) for s, held in zip(field, curves, strict=True)]
-        table = sorted(tried, key=lambda held: held.log_loss) + table
-        field = [held.settings for held in table[: sizes[min(rung + 1, len(sizes) - 1)]]]
-    rows_of_table = [msgspec.structs.replace(table[0], is_chosen=True), *table[1:]]
-    rows_of_table.sort(key=lambda held: (held.rung, held.log_loss))
-    return Searched(table[0].settings, tuple(rows_of_table))
+        given, *others = tried
+        others.sort(key=lambda held: held.log_loss)
+        best = _chosen(given, others)
+        said = f"best log loss {best.log_loss:.4f}"
+        table += sorted(tried, key=lambda held: held.log_loss)
+        n_kept = sizes[min(rung + 1, len(sizes) - 1)]
+        field = [held.settings for held in (given, *others[: n_kept - 1])]
+    return Searched(
+        best.settings,
+        tuple(msgspec.structs.replace(held, is_chosen=held is best) for held in table),
+    )
+
+
+def _chosen(given: Candidate, others: Sequence[Candidate]) -> Candidate:
+    """Return the best of the others if it is clearly better than the given one."""
+    if not others:
+        return given
+    gains = np.subtract(given.log_losses, others[0].log_losses)
+    error = float(np.std(gains, ddof=1)) / sqrt(len(gains)) if len(gains) > 1 else 0.0
+    return others[0] if float(np.mean(gains)) > error else given
 
 
 def _reseeded(settings: ModelSettings, rung: int) -> ModelSettings:
@@ -212,9 +235,9 @@ def _reseeded(settings: ModelSettings, rung: int) -> ModelSettings:
 
 def _field_sizes(count: int) -> list[int]:
     sizes = [count]
-    for _rung in _HONEST_BY_RUNG[1:]:
-        sizes.append(ceil(sizes[-1] * _KEPT_SHARE))
-    return sizes[: sizes.index(1) + 1] if 1 in sizes else sizes
+    while count > 1 and len(sizes) < len(_HONEST_BY_RUNG):
+        sizes.append(max(ceil(sizes[-1] * _KEPT_SHARE), 2))
+    return sizes
 
 
 class _Data(NamedTuple):
@@ -312,6 +335,6 @@ def _tried(rung: int, settings: ModelSettings, curves: Sequence[_Curve]) -> Cand
         settings=msgspec.structs.replace(settings, n_trees=n_trees),
         honest_max=_HONEST_BY_RUNG[rung],
         log_loss=float(np.mean(losses(n_trees))),
-        log_loss_deviation=float(np.std(losses(n_trees))),
+        log_losses=tuple(losses(n_trees)),
         average_precision=float(np.mean([curve[n_trees][1] for curve in curves])),
     )

@@ -121,7 +121,10 @@ def _chosen(summary: Mapping[str, Any]) -> str:
     tried = summary["settings_searched"]
     if not tried:
         return "as given, or the defaults; nothing was searched."
-    return f"the best of {tried} trials on folds that precede what was measured; see `search.json`."
+    return (
+        f"chosen by {tried} trials on folds that precede what was measured: the defaults, unless\n"
+        "  others were clearly better; see `search.json`."
+    )
 
 
 def _day(time_ms: int) -> str:

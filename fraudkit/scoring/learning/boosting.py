@@ -35,6 +35,7 @@ __all__ = [
     "ModelSettings",
     "binned",
     "boost",
+    "grown",
     "honest_sample",
     "lightgbm_parameters",
 ]
@@ -164,10 +165,23 @@ def boost(
 def _learnt(
     data: lightgbm.Dataset, parameters: dict[str, Any], n_trees: int, added_log_odds: float
 ) -> Boosted:
-    booster = lightgbm.Booster(parameters, data)
-    for _tree in range(n_trees):
-        booster.update()
+    booster = grown(data, parameters, n_trees)
     return Boosted(_text(booster, added_log_odds), booster.feature_importance("gain"))
+
+
+def grown(data: lightgbm.Dataset, parameters: dict[str, Any], n_trees: int) -> lightgbm.Booster:
+    """Return a booster of so many trees, or of fewer where DART found nothing more to split.
+
+    DART takes trees out before each step and puts them back, lighter, after it. Where a step
+    splits nothing, LightGBM 4.7 does not put them back: they stay in the model, turned around.
+    So the steps before that one are done again, and no more.
+    """
+    booster = lightgbm.Booster(parameters, data)
+    for n_grown in range(n_trees):
+        is_stuck = booster.update()
+        if is_stuck and n_grown and parameters["boosting"] == "dart":
+            return grown(data, parameters, n_grown)
+    return booster
 
 
 def binned(

@@ -34,7 +34,13 @@ from numpy.typing import NDArray
 from sklearn.metrics import average_precision_score
 
 from fraudkit.errors import TrainingError
-from fraudkit.scoring.learning.boosting import Columns, ModelSettings, binned, lightgbm_parameters
+from fraudkit.scoring.learning.boosting import (
+    Columns,
+    ModelSettings,
+    binned,
+    grown,
+    lightgbm_parameters,
+)
 from fraudkit.scoring.learning.logistic import logistic_regression
 from fraudkit.scoring.splits import Fold
 
@@ -287,9 +293,12 @@ def _thinned(
 
 
 def _curve(part: _Part, columns: Columns, settings: ModelSettings) -> _Curve:
-    is_staged = settings.boosting == "gbdt"
-    counts = sorted({*_TREE_COUNTS, settings.n_trees}) if is_staged else [settings.n_trees]
-    booster = lightgbm.Booster(lightgbm_parameters(settings, columns, 1), part.train)
+    parameters = lightgbm_parameters(settings, columns, 1)
+    if settings.boosting == "dart":
+        scores = _added(grown(part.train, parameters, settings.n_trees), part.rows, 0)
+        return {settings.n_trees: _measured(part, scores)}
+    counts = sorted({*_TREE_COUNTS, settings.n_trees})
+    booster = lightgbm.Booster(parameters, part.train)
     curve: _Curve = {}
     scores = np.zeros(len(part.rows))
     for before, count in pairwise([0, *counts]):
@@ -297,9 +306,13 @@ def _curve(part: _Part, columns: Columns, settings: ModelSettings) -> _Curve:
         for _tree in range(before, count):
             booster.update()
         scores = scores + _added(booster, part.rows, first)
-        precision = average_precision_score(part.is_fraud, scores, sample_weight=part.weights)
-        curve[count] = _refined_log_loss(part, scores), float(precision)
+        curve[count] = _measured(part, scores)
     return curve
+
+
+def _measured(part: _Part, scores: NDArray[np.float64]) -> tuple[float, float]:
+    precision = average_precision_score(part.is_fraud, scores, sample_weight=part.weights)
+    return _refined_log_loss(part, scores), float(precision)
 
 
 def _added(booster: lightgbm.Booster, rows: NDArray[np.float64], first: int) -> NDArray[np.float64]:

@@ -3,6 +3,7 @@
 import json
 from math import log
 from pathlib import Path
+from typing import Literal
 
 import lightgbm
 import numpy as np
@@ -18,6 +19,7 @@ from fraudkit.scoring.learning.boosting import (
     ModelSettings,
     binned,
     boost,
+    grown,
     honest_sample,
     lightgbm_parameters,
 )
@@ -108,7 +110,7 @@ def test_a_share_of_the_honest_orders_gives_their_model_with_its_odds_corrected(
 
 def test_with_a_share_of_the_honest_orders_the_mean_probability_is_the_fraud_share() -> None:
     rows, is_fraud = history(n_rows=20_000)
-    asked = replace(SETTINGS, n_trees=60, learning_rate=0.1)
+    asked = replace(SETTINGS, boosting="gbdt", n_trees=60, learning_rate=0.1)
     shares = [
         np.mean(1.0 / (1.0 + np.exp(-scores(boost(rows, is_fraud, COLUMNS, s).text, rows))))
         for s in (asked, replace(asked, negative_share=0.2))
@@ -148,16 +150,24 @@ def test_categories_are_split_on_only_where_they_are_used(n_models: int) -> None
     assert model.gain[2] == 0.0
 
 
-def test_a_known_direction_is_held_where_it_is_used() -> None:
-    rng = np.random.default_rng(0)
+@BOOSTINGS
+@pytest.mark.parametrize("seed", [0, 1, 4])
+def test_a_known_direction_is_held_where_it_is_used(
+    boosting: Literal["gbdt", "dart"], seed: int
+) -> None:
+    rng = np.random.default_rng(seed)
     rows = np.column_stack([rng.uniform(0.0, 1.0, 3_000), rng.normal(size=(3_000, 2))])
     rows[:, 2] = rng.integers(0, 4, 3_000)
     is_fraud = rng.random(3_000) < np.where(rows[:, 0] < 0.5, rows[:, 0], 1.0 - rows[:, 0])
     line = np.zeros((101, 3))
     line[:, 0] = np.linspace(0.0, 1.0, 101)
-    asked = replace(SETTINGS, n_trees=40, learning_rate=0.2, feature_fraction=1.0)
-    free = scores(boost(rows, is_fraud, COLUMNS, asked).text, line)
-    held = scores(boost(rows, is_fraud, COLUMNS, replace(asked, uses_directions=True)).text, line)
+    asked = replace(
+        SETTINGS, boosting=boosting, n_trees=40, learning_rate=0.2, feature_fraction=1.0, seed=seed
+    )
+    free, held = (
+        scores(boost(rows, is_fraud, COLUMNS, replace(asked, uses_directions=held)).text, line)
+        for held in (False, True)
+    )
     assert np.diff(free).min() < -0.1
     assert np.diff(held).min() >= 0.0
     assert held[-1] > held[0] + 0.5
@@ -198,3 +208,21 @@ def test_the_file_of_edges_is_gone_once_it_is_read(
     assert list(tmp_path.iterdir()) == []
     assert data.num_data() == 2_000
     assert str(tmp_path) not in json.dumps(boost(rows, is_fraud, COLUMNS, SETTINGS).text)
+
+
+def test_dart_stops_where_nothing_is_split_and_leaves_no_tree_turned_around() -> None:
+    rows, is_fraud = history(n_rows=200)
+    # The first tree takes most of the gain; soon no split gains enough.
+    asked = lightgbm_parameters(
+        replace(SETTINGS, boosting="dart", n_trees=50, learning_rate=0.9, seed=1), COLUMNS, 1
+    ) | {"min_gain_to_split": 12.0, "drop_rate": 0.5, "bagging_freq": 0}
+    data = binned(rows, is_fraud, COLUMNS, 63)
+    as_it_comes = lightgbm.Booster(asked, data)
+    was_stuck = [as_it_comes.update() for _ in range(50)]
+    assert any(was_stuck[1:])
+    booster = grown(data, asked, 50)
+    assert booster.current_iteration() == was_stuck.index(True, 1)
+    alone = lightgbm.Booster(asked, data)
+    for _ in range(booster.current_iteration()):
+        alone.update()
+    assert booster.model_to_string() == alone.model_to_string()

@@ -185,7 +185,7 @@ def test_progress_tells_each_stage_and_trial() -> None:
     walk_forward(history(), None, n_candidates=3, progress=stages.append)
     trials = [stage for stage in stages if stage.startswith("settings: ")]
     n_trials = len(trials)
-    assert n_trials == (3 + 1) * 3
+    assert n_trials == (3 + 2 + 2) * 3
     assert trials[0] == f"settings: 1 of {n_trials} trials"
     assert trials[-1].startswith(f"settings: {n_trials} of {n_trials} trials, best log loss 0.")
     assert stages == [*trials, "forward steps", "final model"]

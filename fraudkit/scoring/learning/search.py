@@ -104,6 +104,7 @@ class Candidate(Struct, frozen=True, kw_only=True):
         """Return the row with every setting a column of its own, for `search.json`."""
         held: dict[str, Any] = msgspec.to_builtins(self)
         settings: dict[str, Any] = held.pop("settings")
+        held["log_losses"] = list(self.log_losses)
         return {"rung": held.pop("rung"), **settings, **held}
 
 

@@ -12,7 +12,8 @@ import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
-from fraudkit.decisions.policy import can_be_challenged, parse_policy
+from fraudkit.decisions.decider import Decider
+from fraudkit.decisions.policy import parse_policy
 from fraudkit.domain.decision import Decision, Versions
 from fraudkit.domain.decoding import decode_transaction
 from fraudkit.domain.outcome import Outcome
@@ -56,13 +57,13 @@ class StagedRoad:
         store, identifier_hash = MemoryStore(plan), IdentifierHash(_HASH_KEY)
         self._bundle = bundle
         self._past = Past(features, plan, store, bundle.rates.reference_currency)
-        self._policy = parse_policy(bundle.policy_text, "policy.toml")
+        self._decider = Decider(parse_policy(bundle.policy_text, "policy.toml"))
         self._online = OnlineFeatures(features, plan, store, bundle.rates, identifier_hash)
         self._reasons = Reasons(features, bundle.reference)
         self._versions = Versions(
             bundle=bundle.version,
             features=features.digest[:16],
-            policy=self._policy.digest[:16],
+            policy=self._decider.policy.digest[:16],
         )
         self.taken: list[list[int]] = []
 
@@ -83,22 +84,18 @@ class StagedRoad:
         reasons = self._reasons.of(row.values, shapley, transaction.event_time_ms)
         mark(perf_counter_ns())
         fraud_probability = probability(self._bundle.calibration.log_odds_of(raw_score))
-        payment = transaction.payment
-        action, cost = self._policy.decide(
-            fraud_probability,
-            row.reference_amount_minor,
-            can_challenge=can_be_challenged(payment.method, payment.card.was_3d_secure_successful),
-        )
+        ruling = self._decider.of(transaction, fraud_probability, row.reference_amount_minor)
         decision = Decision(
             transaction_id=transaction.transaction_id,
-            action=action,
+            action=ruling.action,
             fraud_probability=fraud_probability,
             raw_score=raw_score,
             reasons=reasons,
-            expected_cost_minor=cost,
-            currency=self._policy.costs.currency,
+            expected_cost_minor=ruling.cost,
+            currency=self._decider.policy.costs.currency,
             versions=self._versions,
-            degraded=("rates",) if cost is None else (),
+            degraded=("rates",) if ruling.cost is None else (),
+            ranges=ruling.ranges,
         )
         mark(perf_counter_ns())
         self._past.note_decision(row, asked, decision.action)

@@ -26,7 +26,7 @@ __all__ = ["cache_folder", "compiled", "compiled_part"]
 Function = TypeVar("Function", bound=Callable[..., Any])
 
 _PACKAGE: Final = Path(__file__).parent
-_ROOMS_WITH_KERNELS: Final = ("features", "scoring", "stores")
+_ROOMS_WITH_KERNELS: Final = ("decisions", "features", "scoring", "stores")
 
 
 def compiled(function: Function) -> Function:

@@ -7,7 +7,6 @@ append to the windows. Nothing is appended that is not in the journal.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
-from datetime import datetime
 from pathlib import Path
 from threading import Lock
 from types import TracebackType
@@ -17,12 +16,13 @@ import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
-from fraudkit.decisions.policy import can_be_challenged, parse_policy
+from fraudkit.decisions.decider import Decider
+from fraudkit.decisions.policy import parse_policy
 from fraudkit.domain.decision import Decision, Versions
 from fraudkit.domain.outcome import Outcome
 from fraudkit.domain.payment_choice import PaymentContext, Recommendation
-from fraudkit.domain.transaction import Transaction, epoch_ms
-from fraudkit.errors import InputError, InvalidField
+from fraudkit.domain.transaction import Transaction
+from fraudkit.errors import InputError
 from fraudkit.explanation.journalled import explain_decision
 from fraudkit.explanation.row import TreeShapValues
 from fraudkit.explanation.values import Explanation
@@ -33,7 +33,7 @@ from fraudkit.features.plan import WindowPlan, window_plan
 from fraudkit.features.spec import OrderFeature
 from fraudkit.features.state import Appended, StateStore, StoreCounters
 from fraudkit.features.window_arrays import EVENT_TIME, NO_KEY
-from fraudkit.input_warnings import input_warnings
+from fraudkit.input_checks import input_warnings, refuse_future, refuse_other_content
 from fraudkit.journal.record import DecisionRecord, Journal, OutcomeRecord
 from fraudkit.past import Asked, Past
 from fraudkit.payments.catalog import PaymentCatalog
@@ -46,7 +46,6 @@ from fraudkit.stores.memory import MemoryStore
 
 __all__ = ["Engine"]
 
-_CLOCK_SKEW_MS_MAX: Final = 5 * 60_000
 _PROCESS_KEY: Final = b"fraudkit: no journal, hashes stay in this process"
 
 
@@ -84,9 +83,8 @@ class Engine:
         self._journal = journal
         self._store = store(plan)
         self._past = Past(features, plan, self._store, currency)
-        self._policy = parse_policy(
-            bundle.policy_text, f"policy.toml of bundle {bundle.version}", currency=currency
-        )
+        origin = f"policy.toml of bundle {bundle.version}"
+        self._decider = Decider(parse_policy(bundle.policy_text, origin, currency=currency))
         self._hash = IdentifierHash(hash_key)
         self._features = OnlineFeatures(
             features, plan, self._store, bundle.rates, self._hash, enrichment
@@ -97,11 +95,10 @@ class Engine:
         self.versions = Versions(
             bundle=bundle.version,
             features=bundle.features.digest[:16],
-            policy=self._policy.digest[:16],
+            policy=self._decider.policy.digest[:16],
         )
-        if journal is not None and not self._store.outlives_process:
-            for record in journal.records():
-                self._past.restore(record)
+        if journal is not None:
+            self._restore(journal)
         self._warm_up(plan.n_columns, plan.n_out)
 
     @classmethod
@@ -190,7 +187,7 @@ class Engine:
             If it cannot be journalled; then it is not remembered either.
         """
         now_ms = transaction.event_time_ms if now_ms is None else now_ms
-        _refuse_future("/event_time", transaction.event_time, now_ms)
+        refuse_future("/event_time", transaction.event_time, now_ms)
         with self._lock:
             received_at_ms = self._past.received(now_ms)
             row = self._features.prepare(transaction, received_at_ms)
@@ -223,7 +220,7 @@ class Engine:
             If it cannot be journalled; then it is not used either.
         """
         if now_ms is not None:
-            _refuse_future("/available_at", outcome.available_at, now_ms)
+            refuse_future("/available_at", outcome.available_at, now_ms)
         with self._lock:
             received_at_ms = self._past.received_outcome(outcome, now_ms)
             if self._journal is not None:
@@ -234,7 +231,7 @@ class Engine:
                     outcome=msgspec.json.encode(outcome),
                 )
                 if not self._journal.append(record):
-                    _refuse_other_content(record, self._journal.outcome(outcome.outcome_id))
+                    refuse_other_content(record, self._journal.outcome(outcome.outcome_id))
                     return False
             self._past.note_outcome(outcome, received_at_ms)
         return True
@@ -302,6 +299,17 @@ class Engine:
     ) -> None:
         self.close()
 
+    def _restore(self, journal: Journal) -> None:
+        """Fill from the journal what does not outlive a process."""
+        has_windows = self._store.outlives_process
+        if has_windows and not self._decider.is_limited:
+            return
+        for record in journal.records():
+            if not has_windows:
+                self._past.restore(record)
+            if isinstance(record, DecisionRecord):
+                self._decider.recall(record.decision, record.event_time_ms)
+
     def _decision(
         self, transaction: Transaction, row: OnlineRow, asked: Asked, received_at_ms: int
     ) -> Decision:
@@ -322,24 +330,26 @@ class Engine:
     def _decide(self, transaction: Transaction, row: OnlineRow, asked: Asked) -> Decision:
         raw_score, shapley = self._bundle.scorer.explain(row.values)
         fraud_probability = probability(self._bundle.calibration.log_odds_of(raw_score))
-        payment = transaction.payment
-        action, cost = self._policy.decide(
-            fraud_probability,
-            row.reference_amount_minor,
-            can_challenge=can_be_challenged(payment.method, payment.card.was_3d_secure_successful),
-        )
         missing = (*asked.missing, *(name for name in row.missing if name in self._sources))
+        ruling = self._decider.of(
+            transaction, fraud_probability, row.reference_amount_minor, missing=missing
+        )
         return Decision(
             transaction_id=transaction.transaction_id,
-            action=self._policy.restrained(action, missing) if missing else action,
+            action=ruling.action,
             fraud_probability=fraud_probability,
             raw_score=raw_score,
             reasons=self._reasons.of(row.values, shapley, transaction.event_time_ms),
-            expected_cost_minor=cost,
-            currency=self._policy.costs.currency,
+            expected_cost_minor=ruling.cost,
+            currency=self._decider.policy.costs.currency,
             versions=self.versions,
             warnings=input_warnings(asked.found, row),
-            degraded=missing if cost is not None else (*missing, "rates"),
+            degraded=missing if ruling.cost is not None else (*missing, "rates"),
+            segment=ruling.segment,
+            ranges=ruling.ranges,
+            shaped_by=ruling.shaped_by,
+            approve_propensity=ruling.approve_propensity,
+            own_costs=ruling.own_costs,
         )
 
     def _decision_record(
@@ -374,23 +384,3 @@ class Engine:
             nobody, np.empty(n_out)
         )
         self._bundle.scorer.explain(np.zeros(n_out))
-
-
-def _refuse_future(pointer: str, moment: datetime, now_ms: int) -> None:
-    if epoch_ms(moment) > now_ms + _CLOCK_SKEW_MS_MAX:
-        raise InvalidField(
-            pointer,
-            "a time not in the future",
-            moment.isoformat(),
-            "check the clock and the offset of the sender",
-        )
-
-
-def _refuse_other_content(record: OutcomeRecord, held: OutcomeRecord | None) -> None:
-    if held is not None and held.outcome != record.outcome:
-        raise InvalidField(
-            "/outcome_id",
-            "an id that no other outcome has",
-            "one that was recorded with other content",
-            "give each outcome an id of its own",
-        )

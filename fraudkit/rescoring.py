@@ -10,11 +10,10 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
+from fraudkit.decisions.decider import Decider
 from fraudkit.decisions.policy import (
     ACTIONS,
-    CHALLENGE_FIELDS,
     Policy,
-    challenges,
     parse_policy,
     policy_toml,
 )
@@ -175,15 +174,18 @@ def _scored_by_bundle(bundle: Bundle, rows: NDArray[np.float64]) -> _Scored:
 def _decisions(
     policy: Policy, frame: pl.DataFrame, scored: _Scored, rates: RateTable
 ) -> pl.DataFrame:
-    amounts = reference_amounts(frame, rates)
-    chosen, costs = policy.decide_many(
-        scored.fraud_probability,
-        amounts.cast(pl.Float64).fill_null(np.nan).to_numpy(),
-        challenges(
-            {name: frame[name].to_list() for name in CHALLENGE_FIELDS if name in frame.columns},
-            len(frame),
-        ),
+    amounts = reference_amounts(frame, rates).cast(pl.Float64).fill_null(np.nan).to_numpy()
+    decider, time_ms = Decider(policy), frame["event_time_ms"].to_numpy()
+    by_time = np.argsort(time_ms, kind="stable")
+    back = np.argsort(by_time, kind="stable")
+    rulings = decider.of_many(
+        scored.fraud_probability[by_time],
+        amounts[by_time],
+        {path: frame[path][by_time].to_list() for path in decider.paths if path in frame.columns},
+        time_ms=time_ms[by_time],
+        transaction_ids=frame["transaction_id"][by_time].to_list(),
     )
+    chosen, costs = rulings.action[back], rulings.cost_minor[back].T
     return pl.DataFrame(
         {
             "raw_score": scored.raw_score,

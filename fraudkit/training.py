@@ -15,14 +15,8 @@ import msgspec
 import numpy as np
 import polars as pl
 
-from fraudkit.decisions.costs import expected_costs
-from fraudkit.decisions.policy import (
-    ACTIONS,
-    CHALLENGE_FIELDS,
-    Policy,
-    challenges,
-    policy_toml,
-)
+from fraudkit.decisions.decider import Decider
+from fraudkit.decisions.policy import ACTIONS, Policy, policy_toml
 from fraudkit.domain.money import RateTable
 from fraudkit.errors import PolicyError
 from fraudkit.features.enrichment import Enrichment
@@ -171,17 +165,15 @@ def _metrics(known: TrainingRows, walked: Walked, policy: Policy, seed: int) -> 
     places, fraud_probability, _from_ms = walked.held_back
     is_fraud, amount = known.is_fraud[places], known.amount_minor[places]
     orders = known.frame.filter(known.is_labelled)[places]
-    can_challenge = challenges(
-        {name: orders[name].to_list() for name in CHALLENGE_FIELDS if name in orders.columns},
-        len(orders),
-    )
-    chosen, _costs = policy.decide_many(fraud_probability, amount, can_challenge)
-    by_action = np.array(expected_costs(is_fraud.astype(np.float64), amount, policy.costs))
-    cost = np.where(np.isnan(amount), np.nan, by_action[chosen, np.arange(len(places))])
+    decider, time_ms = Decider(policy), known.event_time_ms[places]
+    columns = {path: orders[path].to_list() for path in decider.paths if path in orders.columns}
+    chosen = decider.of_many(fraud_probability, amount, columns, time_ms=time_ms).action
+    at_honest, at_fraud = decider.cost_lines_of_many(amount, columns)
+    cost = np.where(is_fraud, at_fraud, at_honest)[chosen, np.arange(len(places))]
     return score_metrics(
         is_fraud,
         fraud_probability,
-        event_time_ms=known.event_time_ms[places],
+        event_time_ms=time_ms,
         amount_minor=amount,
         entity=customer_codes(orders[_CARD]).to_numpy() if _CARD in orders.columns else None,
         is_approved=chosen == ACTIONS.index("approve"),

@@ -167,6 +167,16 @@ DECISION: dict[str, Any] = {
     },
     "warnings": [],
     "degraded": [],
+    "segment": None,
+    "ranges": [
+        {"action": "approve", "from_probability": 0.0, "to_probability": 0.02},
+        {"action": "review", "from_probability": 0.02, "to_probability": 0.07},
+        {"action": "challenge", "from_probability": 0.07, "to_probability": 0.92},
+        {"action": "decline", "from_probability": 0.92, "to_probability": 1.0},
+    ],
+    "shaped_by": [],
+    "approve_propensity": None,
+    "own_costs": {},
 }
 
 RECOMMENDATION: dict[str, Any] = {

@@ -4,30 +4,45 @@ from __future__ import annotations
 
 import hashlib
 import tomllib
-from collections.abc import Iterable, Mapping, Sequence
-from typing import Any, Final, Literal
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Annotated, Any, Final, Literal
 
 import msgspec
 import numpy as np
 import tomli_w
-from msgspec import Struct
+from msgspec import Meta, Struct
 from numpy.typing import NDArray
 
-from fraudkit.decisions.costs import Costs, expected_costs
-from fraudkit.domain.decision import Action, ExpectedCost
+from fraudkit.decisions.costs import COST_NAMES, Costs, Minor, Share
+from fraudkit.decisions.segments import (
+    CutOffs,
+    OddsFactor,
+    Segment,
+    cut_off_problems,
+    segment_problems,
+)
+from fraudkit.domain.decision import Action
 from fraudkit.domain.decoding import convert
 from fraudkit.errors import InvalidField, PolicyError
+from fraudkit.features.field_kinds import field_kind, nearest_path
 
 __all__ = [
     "ACTIONS",
     "CHALLENGE_FIELDS",
+    "Breaker",
+    "Constraints",
+    "Exploration",
+    "Guardrails",
     "Missing",
     "Policy",
+    "Prices",
     "WhenMissing",
     "can_be_challenged",
     "challenges",
     "parse_policy",
+    "policy_problems",
     "policy_toml",
+    "segment_costs",
 ]
 
 ACTIONS: tuple[Action, ...] = ("approve", "challenge", "review", "decline")
@@ -35,7 +50,6 @@ ACTIONS: tuple[Action, ...] = ("approve", "challenge", "review", "decline")
 
 CHALLENGE_FIELDS: Final = ("payment.method", "payment.card.was_3d_secure_successful")
 """The fields that say whether an order can be challenged."""
-
 
 Missing = Literal["decide", "review", "decline"]
 """What to do where a source is missing: decide without it, or do no less than this."""
@@ -58,13 +72,111 @@ class WhenMissing(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True)
     mail_domains: Missing = "decide"
 
 
+class Constraints(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """What must hold whatever it costs; ``None`` is no constraint.
+
+    Attributes
+    ----------
+    reviews_per_day : int or None
+        Held for every UTC day, order by order: when they are used up nothing more is reviewed.
+    decline_share_max : float or None
+        Of all orders. Held by the prices that a tuning finds, on what it was tuned on.
+    fraud_bps_max : float or None
+        Fraud value in basis points of the value let through, such as a card scheme's limit or one
+        of the reference rates of transaction risk analysis. Held as ``decline_share_max``.
+    """
+
+    reviews_per_day: Annotated[int, Meta(ge=0, le=10**7)] | None = None
+    decline_share_max: Share | None = None
+    fraud_bps_max: Annotated[float, Meta(gt=0.0, le=10_000.0)] | None = None
+
+
+class Prices(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """What a constraint adds to the costs that actions are compared by: its shadow price.
+
+    Attributes
+    ----------
+    review_minor, decline_minor : float
+        Added to the cost of each review and each decline.
+    fraud_share : float
+        Added for each minor unit of fraud that is let through beyond ``fraud_bps_max``.
+    """
+
+    review_minor: Annotated[float, Meta(ge=0.0, le=1e9)] = 0.0
+    decline_minor: Annotated[float, Meta(ge=0.0, le=1e9)] = 0.0
+    fraud_share: Annotated[float, Meta(ge=0.0, le=1e6)] = 0.0
+
+
+class Breaker(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Holds declines at a ceiling; an order beyond it is reviewed instead.
+
+    Attributes
+    ----------
+    decline_share_max : float
+        Of the latest ``orders``, never exceeded.
+    orders : int
+        How many of the latest orders are watched.
+    """
+
+    decline_share_max: Share
+    orders: Annotated[int, Meta(ge=10, le=100_000)] = 1_000
+
+
+class Exploration(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Approves a share of the orders that cost would decline, so that loosening can be measured.
+
+    Never an order that is declined by a rule, a missing source or an unknown amount.
+
+    Attributes
+    ----------
+    approve_share : float
+        The probability with which such an order is approved; logged with the decision.
+    order_loss_minor_max, day_loss_minor_max : int
+        Caps on what approving costs beyond declining, expected: of one order, and of all that
+        were explored on a UTC day.
+    """
+
+    approve_share: Annotated[float, Meta(gt=0.0, le=0.2)]
+    order_loss_minor_max: Minor
+    day_loss_minor_max: Minor
+
+
+class Guardrails(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """What a change of policy must keep to on recent history, unless it is overridden.
+
+    Attributes
+    ----------
+    rate_move_max : float or None
+        The most by which the share of any action may move, in either direction.
+    may_cost_more : bool
+        Whether the change may cost more, beyond the 90 % interval of the difference.
+    """
+
+    rate_move_max: Share | None = None
+    may_cost_more: bool = False
+
+
 class Policy(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """Decides by the least expected cost.
+    """Decides by the least expected cost, within constraints.
 
     Attributes
     ----------
     costs : Costs
         The merchant's figures.
+    costs_from_orders : dict[str, str]
+        Figures of ``costs`` that an order brings itself → path of the number, such as
+        ``custom_inputs.margin_share``. Where it did not come, the constant holds.
+    odds_factor : float
+        How many times the odds of fraud are taken: more than 1 is more careful than the
+        probability says.
+    cut_offs : CutOffs or None
+        Instead of the least expected cost.
+    segments : tuple of Segment
+        The first that an order belongs to holds for it.
+    constraints, prices
+        What must hold, and what a tuning found to hold it with.
+    breaker, exploration, guardrails
+        ``None`` where there is none.
     on_unknown_amount : {"review", "decline", "approve"}
         What to do where the amount cannot be brought into the costs' currency.
     when_missing : WhenMissing
@@ -72,6 +184,15 @@ class Policy(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """
 
     costs: Costs = Costs()
+    costs_from_orders: Annotated[dict[str, str], Meta(max_length=10)] = {}
+    odds_factor: OddsFactor = 1.0
+    cut_offs: CutOffs | None = None
+    segments: Annotated[tuple[Segment, ...], Meta(max_length=200)] = ()
+    constraints: Constraints = Constraints()
+    prices: Prices = Prices()
+    breaker: Breaker | None = None
+    exploration: Exploration | None = None
+    guardrails: Guardrails | None = None
     on_unknown_amount: Literal["review", "decline", "approve"] = "review"
     when_missing: WhenMissing = WhenMissing()
 
@@ -80,72 +201,6 @@ class Policy(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
         """SHA-256 of the content, whatever the layout of the file was."""
         encoded = msgspec.json.encode(self, order="deterministic")
         return hashlib.sha256(encoded).hexdigest()
-
-    def decide(
-        self, probability: float, amount_minor: int | None, *, can_challenge: bool = True
-    ) -> tuple[Action, ExpectedCost | None]:
-        """Return the action for one order, and the expected cost of each.
-
-        Parameters
-        ----------
-        probability : float
-            Calibrated, in [0, 1].
-        amount_minor : int or None
-            In the costs' currency.
-        can_challenge : bool
-            Whether this payment can be authenticated at all.
-        """
-        if amount_minor is None:
-            return self.on_unknown_amount, None
-        approve, challenge, review, decline = expected_costs(probability, amount_minor, self.costs)
-        action: Action = "approve"
-        least = approve
-        if can_challenge and challenge < least:
-            action, least = "challenge", challenge
-        if review < least:
-            action, least = "review", review
-        if decline < least:
-            action = "decline"
-        cost = ExpectedCost(
-            approve=approve,
-            challenge=challenge if can_challenge else None,
-            review=review,
-            decline=decline,
-        )
-        return action, cost
-
-    def restrained(self, action: Action, missing: Iterable[str]) -> Action:
-        """Return the action, or the stricter one that a missing source asks for.
-
-        Examples
-        --------
-        >>> Policy().restrained("approve", ["store"]), Policy().restrained("decline", ["store"])
-        ('review', 'decline')
-        """
-        for source in missing:
-            least = getattr(self.when_missing, source)
-            if least == "decline" or (least == "review" and action != "decline"):
-                action = least
-        return action
-
-    def decide_many(
-        self,
-        probability: NDArray[np.float64],
-        amount_minor: NDArray[np.float64],
-        can_challenge: NDArray[np.bool_],
-    ) -> tuple[NDArray[np.int8], NDArray[np.float64]]:
-        """Return actions as places in `ACTIONS`, and expected costs, shape (4, n_orders).
-
-        An amount that is NaN gets NaN costs and what ``on_unknown_amount`` says; the cost of a
-        challenge that is not possible is NaN.
-        """
-        costs = np.array(expected_costs(probability, amount_minor, self.costs))
-        costs[1, ~can_challenge] = np.nan
-        chosen = np.argmin(np.where(np.isnan(costs), np.inf, costs), axis=0).astype(np.int8)
-        is_unknown = np.isnan(amount_minor)
-        costs[:, is_unknown] = np.nan
-        chosen[is_unknown] = ACTIONS.index(self.on_unknown_amount)
-        return chosen, costs
 
 
 def can_be_challenged(method: object, was_authenticated: object) -> bool:
@@ -172,6 +227,48 @@ def challenges(columns: Mapping[str, Sequence[object]], n_orders: int) -> NDArra
     absent: Sequence[object] = [None] * n_orders
     values = [columns.get(name, absent) for name in CHALLENGE_FIELDS]
     return np.fromiter(map(can_be_challenged, *values), np.bool_, n_orders)
+
+
+def segment_costs(policy: Policy, segment: Segment | None) -> Costs:
+    """Return the costs of a segment's orders, or of those that belong to none.
+
+    Raises
+    ------
+    InvalidField
+        If a figure of the segment's own is none of the costs' or out of its range.
+    """
+    if segment is None or not segment.costs:
+        return policy.costs
+    own = {
+        name: int(value) if value.is_integer() and name.endswith("_minor") else value
+        for name, value in segment.costs.items()
+    }
+    return convert(msgspec.structs.asdict(policy.costs) | own, Costs)
+
+
+def policy_problems(policy: Policy) -> Iterator[str]:
+    """Yield what does not hold in a policy beyond the ranges of single values."""
+    if policy.cut_offs is not None:
+        yield from cut_off_problems(policy.cut_offs, "/cut_offs")
+        if policy.odds_factor != 1.0:
+            yield f"/odds_factor: expected 1 beside cut_offs, got {policy.odds_factor}"
+    yield from segment_problems(policy.segments)
+    for number, segment in enumerate(policy.segments):
+        if "currency" in segment.costs:
+            yield f"/segments/{number}/costs/currency: expected in /costs only"
+            continue
+        try:
+            segment_costs(policy, segment)
+        except InvalidField as error:
+            yield f"/segments/{number}/costs{error}"
+    for name, path in policy.costs_from_orders.items():
+        if name not in COST_NAMES:
+            yield f"/costs_from_orders/{name}: expected one of {', '.join(COST_NAMES)}"
+        elif field_kind(path) not in {"number", "any"} or path.startswith("entities."):
+            yield (
+                f"/costs_from_orders/{name}: expected the path of a number of an order, "
+                f"got {path!r}{nearest_path(path)}"
+            )
 
 
 def parse_policy(text: str, origin: str = "policy", *, currency: str | None = None) -> Policy:
@@ -201,11 +298,13 @@ def parse_policy(text: str, origin: str = "policy", *, currency: str | None = No
         raise PolicyError(f"{origin}: must be TOML; {error}") from error
     except InvalidField as error:
         raise PolicyError(f"{origin}: {error}") from error
+    problems = list(policy_problems(policy))
     if currency is not None and policy.costs.currency != currency:
-        raise PolicyError(
-            f"{origin}: costs.currency must be the reference currency {currency}, "
-            f"got {policy.costs.currency}"
+        problems.append(
+            f"costs.currency must be the reference currency {currency}, got {policy.costs.currency}"
         )
+    if problems:
+        raise PolicyError(f"{origin}: " + "\n  ".join(problems))
     return policy
 
 
@@ -213,6 +312,22 @@ def policy_toml(policy: Policy) -> str:
     """Return a policy as a TOML text that `parse_policy` reads back as the same policy."""
     return (
         "# Amounts are in minor units of costs.currency, shares between 0 and 1.\n"
-        "# The formulas stand in fraudkit.decisions.costs.expected_costs.\n"
-        + tomli_w.dumps(msgspec.to_builtins(policy))
+        "# The formulas stand in fraudkit.decisions.costs.cost_lines.\n"
+        + tomli_w.dumps(_stated(msgspec.to_builtins(policy)))
     )
+
+
+def _stated(plain: dict[str, Any]) -> dict[str, Any]:
+    """Return a document without nulls, which TOML does not have, and without empty tables."""
+    stated: dict[str, Any] = {}
+    for name, value in plain.items():
+        if isinstance(value, dict):
+            inner = _stated(value)
+            if inner:
+                stated[name] = inner
+        elif isinstance(value, list | tuple):
+            if value:
+                stated[name] = [_stated(v) if isinstance(v, dict) else v for v in value]
+        elif value is not None:
+            stated[name] = value
+    return stated

@@ -8,7 +8,15 @@ from msgspec import Struct
 
 from fraudkit.domain.transaction import Timestamp
 
-__all__ = ["Action", "Decision", "ExpectedCost", "InputWarning", "Reason", "Versions"]
+__all__ = [
+    "Action",
+    "ActionRange",
+    "Decision",
+    "ExpectedCost",
+    "InputWarning",
+    "Reason",
+    "Versions",
+]
 
 Action = Literal["approve", "challenge", "review", "decline"]
 """What to do: let it through, ask for authentication, hold for a person, refuse."""
@@ -53,6 +61,22 @@ class ExpectedCost(Struct, frozen=True, kw_only=True):
     decline: float
 
 
+class ActionRange(Struct, frozen=True, kw_only=True):
+    """The probabilities of fraud at which an order gets an action.
+
+    Attributes
+    ----------
+    action : {"approve", "challenge", "review", "decline"}
+        What the order gets.
+    from_probability, to_probability : float
+        In [0, 1]. At a bound between two actions both cost the same, up to rounding.
+    """
+
+    action: Action
+    from_probability: float
+    to_probability: float
+
+
 class Versions(Struct, frozen=True, kw_only=True):
     """What was used, by content: SHA-256 digests, shortened to 16 hexadecimal digits."""
 
@@ -95,6 +119,19 @@ class Decision(Struct, frozen=True, kw_only=True):
         What was odd about the input.
     degraded : tuple of str
         Sources that were missing; empty in normal service.
+    segment : str or None
+        The policy's segment that the order belongs to.
+    ranges : tuple of ActionRange
+        The thresholds that held for this order, at its amount and in its segment, ascending.
+    shaped_by : tuple of str
+        What shaped the action besides its cost: ``always_review``, ``unknown_amount``,
+        ``missing_source``, ``review_capacity_used``, ``decline_ceiling_reached``,
+        ``exploration_budget_used``, ``explored``.
+    approve_propensity : float or None
+        The probability with which this order, which cost would decline, was approved all the
+        same; ``None`` where nothing was left to chance.
+    own_costs : dict[str, float]
+        Figures of the policy's costs that the order brought itself.
     """
 
     transaction_id: str
@@ -107,3 +144,8 @@ class Decision(Struct, frozen=True, kw_only=True):
     versions: Versions
     warnings: tuple[InputWarning, ...] = ()
     degraded: tuple[str, ...] = ()
+    segment: str | None = None
+    ranges: tuple[ActionRange, ...] = ()
+    shaped_by: tuple[str, ...] = ()
+    approve_propensity: float | None = None
+    own_costs: dict[str, float] = {}

@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from math import isnan
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
+from fraudkit.decisions.decider import Decider
 from fraudkit.decisions.policy import ACTIONS, Policy, parse_policy
-from fraudkit.decisions.thresholds import ActionRange, action_ranges
-from fraudkit.domain.decision import Action
+from fraudkit.decisions.rulings import Ruling
 from fraudkit.errors import ExplanationError
 from fraudkit.explanation.values import Explanation, FeatureShare, Flip, GroupShare
 from fraudkit.features.clearing import WindowClearing, window_clearings
@@ -33,7 +34,10 @@ def explain_row(  # noqa: PLR0913 - what an order is beside its row
     amount_minor: int | None,
     can_challenge: bool = True,
     missing: Iterable[str] = (),
-    transaction_id: str = "",
+    segment: str | None = None,
+    own_costs: Mapping[str, float] | None = None,
+    shaped_by: Sequence[str] = (),
+    transaction_id: str | None = None,
     time_ms: int | None = None,
     clears_at: Callable[[WindowClearing], int | None] = lambda _clearing: None,
     policy: Policy | None = None,
@@ -51,6 +55,8 @@ def explain_row(  # noqa: PLR0913 - what an order is beside its row
         Whether the payment can be authenticated.
     missing : iterable of str
         Sources that were missing, which the policy may answer with a stricter action.
+    segment, own_costs, shaped_by
+        As in a `fraudkit.domain.decision.Decision`.
     time_ms : int, optional
         The order's event time, UTC epoch milliseconds; without it no window clears.
     clears_at : callable
@@ -72,24 +78,37 @@ def explain_row(  # noqa: PLR0913 - what an order is beside its row
         )
     policy = parse_policy(bundle.policy_text, "policy.toml") if policy is None else policy
     sources = tuple(missing)
-    decider = _Decider(bundle, policy, amount_minor, can_challenge, sources)
+    decider = Decider(policy)
+
+    def rule(raw_score: float) -> _Said:
+        fraud_probability = probability(bundle.calibration.log_odds_of(raw_score))
+        ruling = decider.of_values(
+            fraud_probability,
+            amount_minor,
+            can_challenge=can_challenge,
+            segment=segment,
+            missing=sources,
+            own_costs=own_costs,
+            shaped_by=shaped_by,
+            transaction_id=transaction_id,
+        )
+        return _Said(ruling, fraud_probability)
+
     shapley = bundle.scorer.explain_many(values[None, :])[0]
-    raw_score = bundle.scorer.score(values)
-    beside = None if treeshap is None else treeshap(values)
-    action, fraud_probability = decider.decide(raw_score)
-    ranges = action_ranges(policy, amount_minor, can_challenge=can_challenge, missing=sources)
+    raw_score, beside = bundle.scorer.score(values), None if treeshap is None else treeshap(values)
+    ruling, fraud_probability = rule(raw_score)
     features = _features(bundle, values, shapley, beside, time_ms, clears_at)
     return Explanation(
-        transaction_id=transaction_id,
+        transaction_id=transaction_id or "",
         bundle=bundle.version,
-        action=action,
+        action=ruling.action,
         fraud_probability=fraud_probability,
         raw_score=raw_score,
         reference_raw_score=bundle.scorer.reference_score,
         amount_minor=amount_minor,
         currency=policy.costs.currency,
-        ranges=ranges,
-        flips=_flips(decider, values, action, ranges),
+        ranges=ruling.ranges,
+        flips=_flips(bundle, rule, values, ruling),
         groups=_groups(bundle, features),
         features=features,
         shapley_residual=raw_score - bundle.scorer.reference_score - float(shapley.sum()),
@@ -98,66 +117,38 @@ def explain_row(  # noqa: PLR0913 - what an order is beside its row
     )
 
 
-class _Decider:
-    """From raw scores to actions, for one order."""
+class _Said(NamedTuple):
+    """What the policy says of a raw score."""
 
-    def __init__(
-        self,
-        bundle: Bundle,
-        policy: Policy,
-        amount_minor: int | None,
-        can_challenge: bool,  # noqa: FBT001 - as a policy takes it
-        missing: tuple[str, ...],
-    ) -> None:
-        self.bundle = bundle
-        self._policy = policy
-        self._amount_minor = amount_minor
-        self._can_challenge = can_challenge
-        self._missing = missing
-
-    def decide(self, raw_score: float) -> tuple[Action, float]:
-        """Return the action and the probability of fraud."""
-        fraud_probability = probability(self.bundle.calibration.log_odds_of(raw_score))
-        action, _cost = self._policy.decide(
-            fraud_probability, self._amount_minor, can_challenge=self._can_challenge
-        )
-        return self._policy.restrained(action, self._missing), fraud_probability
-
-    def are_more_lenient(
-        self, raw_scores: NDArray[np.float64], action: Action
-    ) -> NDArray[np.bool_]:
-        """Return whether each score gives a more lenient action than one that was taken."""
-        strictness = ACTIONS.index(action)
-        actions = (self.decide(score)[0] for score in raw_scores.tolist())
-        found = (ACTIONS.index(other) < strictness for other in actions)
-        return np.fromiter(found, np.bool_, len(raw_scores))
+    ruling: Ruling
+    fraud_probability: float
 
 
 def _flips(
-    decider: _Decider,
+    bundle: Bundle,
+    rule: Callable[[float], _Said],
     values: NDArray[np.float64],
-    action: Action,
-    ranges: tuple[ActionRange, ...],
+    ruling: Ruling,
 ) -> tuple[Flip, ...]:
-    strictness = ACTIONS.index(action)
-    if all(ACTIONS.index(held.action) >= strictness for held in ranges):
+    strictness = ACTIONS.index(ruling.action)
+    if all(ACTIONS.index(held.action) >= strictness for held in ruling.ranges):
         return ()
-    bundle = decider.bundle
+
+    def are_more_lenient(raw_scores: NDArray[np.float64]) -> NDArray[np.bool_]:
+        found = (ACTIONS.index(rule(score).ruling.action) for score in raw_scores.tolist())
+        return np.fromiter((action < strictness for action in found), np.bool_, len(raw_scores))
+
     found = least_replacements(
-        bundle.scorer,
-        values,
-        bundle.reference,
-        _columns_by_code(bundle),
-        lambda scores: decider.are_more_lenient(scores, action),
+        bundle.scorer, values, bundle.reference, _columns_by_code(bundle), are_more_lenient
     )
     flips = []
     for held in found:
-        then, fraud_probability = decider.decide(held.raw_score)
+        then = rule(held.raw_score)
         flips.append(
             Flip(
                 codes=held.groups,
-                fraud_probability=fraud_probability,
-                action=then,
+                fraud_probability=then.fraud_probability,
+                action=then.ruling.action,
                 is_least=held.is_least,
             )
         )

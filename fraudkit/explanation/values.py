@@ -6,8 +6,7 @@ from typing import Any
 
 from msgspec import Struct
 
-from fraudkit.decisions.thresholds import ActionRange
-from fraudkit.domain.decision import Action
+from fraudkit.domain.decision import Action, ActionRange
 from fraudkit.domain.transaction import Timestamp
 
 __all__ = ["Explanation", "FeatureShare", "Flip", "GroupShare"]

@@ -1,16 +1,13 @@
-import itertools
 import tomllib
 
-import numpy as np
 import pytest
 import tomli_w
 from hypothesis import given
 from hypothesis import strategies as st
-from msgspec.structs import asdict, replace
+from msgspec.structs import replace
 
 from fraudkit.decisions.costs import Costs
 from fraudkit.decisions.policy import (
-    ACTIONS,
     CHALLENGE_FIELDS,
     Policy,
     can_be_challenged,
@@ -19,9 +16,9 @@ from fraudkit.decisions.policy import (
     policy_toml,
 )
 from fraudkit.domain.codes import CURRENCIES
-from fraudkit.domain.decision import ExpectedCost
 from fraudkit.errors import PolicyError
-from tests.decisions.test_costs import amounts, drawn_costs, probabilities
+from tests.decisions.drawn import drawn_policies
+from tests.decisions.test_costs import drawn_costs
 
 policies = st.builds(
     Policy,
@@ -32,63 +29,9 @@ policies = st.builds(
     ),
     on_unknown_amount=st.sampled_from(["review", "decline", "approve"]),
 )
-orders = st.tuples(probabilities, st.one_of(st.none(), amounts), st.booleans())
 
 
-def costs_of(cost: ExpectedCost | None) -> dict[str, float | None]:
-    return dict.fromkeys(ACTIONS) if cost is None else asdict(cost)
-
-
-@given(policy=policies, batch=st.lists(orders, min_size=1))
-def test_one_and_many_are_decided_alike(
-    policy: Policy, batch: list[tuple[float, int | None, bool]]
-) -> None:
-    probability, amount, can_challenge = zip(*batch, strict=True)
-    chosen, costs = policy.decide_many(
-        np.array(probability), np.array(amount, np.float64), np.array(can_challenge)
-    )
-    for place, (one_probability, one_amount, one_can) in enumerate(batch):
-        action, cost = policy.decide(one_probability, one_amount, can_challenge=one_can)
-        assert ACTIONS[chosen[place]] == action
-        expected = costs_of(cost)
-        many = [None if np.isnan(value) else value for value in costs[:, place].tolist()]
-        assert many == [expected[name] for name in ACTIONS]
-
-
-@given(policy=policies, order=orders)
-def test_the_action_costs_least_and_the_earliest_wins_a_tie(
-    policy: Policy, order: tuple[float, int | None, bool]
-) -> None:
-    probability, amount, can_challenge = order
-    action, cost = policy.decide(probability, amount, can_challenge=can_challenge)
-    possible = {name: value for name, value in costs_of(cost).items() if value is not None}
-    if amount is None:
-        assert (action, possible) == (policy.on_unknown_amount, {})
-    else:
-        assert ("challenge" in possible) == can_challenge
-        assert action == next(
-            name for name in ACTIONS if possible.get(name) == min(possible.values())
-        )
-
-
-@given(policy=policies, amount=amounts, can_challenge=st.booleans())
-def test_an_order_that_is_surely_honest_is_approved(
-    policy: Policy, amount: int, *, can_challenge: bool
-) -> None:
-    assert policy.decide(0.0, amount, can_challenge=can_challenge)[0] == "approve"
-
-
-@given(amount=st.integers(1, 10**9))
-def test_an_order_that_is_surely_fraud_is_declined(amount: int) -> None:
-    assert Policy().decide(1.0, amount)[0] == "decline"
-
-
-def test_actions_grow_stricter_as_fraud_grows_likelier() -> None:
-    actions = [Policy().decide(step / 1000, 10_000, can_challenge=False)[0] for step in range(1001)]
-    assert [name for name, _ in itertools.groupby(actions)] == ["approve", "review", "decline"]
-
-
-@given(policy=policies)
+@given(policy=policies | drawn_policies())
 def test_a_policy_written_is_read_back(policy: Policy) -> None:
     again = parse_policy(policy_toml(policy))
     assert again == policy
@@ -210,3 +153,44 @@ def test_many_orders_can_be_challenged_as_each_alone(
         for order in orders
     ]
     assert challenges(columns, len(orders)).tolist() == alone
+
+
+SEGMENT = """
+[[segments]]
+name = "a"
+[segments.when]
+"billing.country" = ["DE"]
+"""
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        (SEGMENT + SEGMENT, "/segments/1/name: expected a name of its own, got 'a' again"),
+        (SEGMENT.replace("country", "county"), r"/segments/0/when/billing.county: .* did you mean"),
+        (SEGMENT.replace("billing.country", "order.amount_minor"), "a text or a truth value"),
+        (SEGMENT.replace("billing.country", "email.domain_name"), "a text or a truth value"),
+        (SEGMENT.replace("billing.country", "demographic.age"), "a text or a truth value"),
+        (SEGMENT.replace('["DE"]', "[true]"), "expected texts, got True"),
+        (SEGMENT.replace('["DE"]', "[]"), "/segments/0/when"),
+        (SEGMENT.replace("billing.country", "account.is_guest"), "true or false, got 'DE'"),
+        (SEGMENT + "[segments.costs]\nmargin_shar = 0.2", "/segments/0/costs/margin_shar: .*known"),
+        (SEGMENT + "[segments.costs]\nmargin_share = 2.0", "/segments/0/costs/margin_share: .*2.0"),
+        (SEGMENT + "[segments.costs]\ncurrency = 2.0", "/segments/0/costs/currency"),
+        (SEGMENT + "[segments.cut_offs]", "/segments/0/cut_offs: expected at least one of"),
+        ("[cut_offs]\nreview_from = 0.5\ndecline_from = 0.4",
+         "/cut_offs/decline_from: expected at least review_from = 0.5, got 0.4"),
+        ("odds_factor = 2.0\n[cut_offs]\nreview_from = 0.5", "/odds_factor: expected 1"),
+        ("odds_factor = 0.0", "/odds_factor: .* got 0.0"),
+        ("[costs_from_orders]\nmargin = 'custom_inputs.m'", "/costs_from_orders/margin: expected"),
+        ("[costs_from_orders]\nmargin_share = 'billing.country'", "the path of a number"),
+        ("[breaker]\norders = 100", "/breaker"),
+        ("[exploration]\napprove_share = 0.5\norder_loss_minor_max = 1\nday_loss_minor_max = 1",
+         "/exploration/approve_share"),
+        ("[constraints]\nreviews_per_day = -1", "/constraints/reviews_per_day"),
+    ],
+)  # fmt: skip
+def test_rules_that_do_not_hold_are_refused_by_name(text: str, message: str) -> None:
+    with pytest.raises(PolicyError, match=f"^x: .*{message}") as caught:
+        parse_policy(text, "x")
+    assert "Traceback" not in str(caught.value)

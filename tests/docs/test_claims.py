@@ -130,7 +130,7 @@ def test_the_checkout_page_has_every_part_of_a_decision_and_every_warning() -> N
     page = page_text("docs/checkout.md")
     parts = set(Decision.__struct_fields__) - {"transaction_id", "raw_score", "currency"}
     assert {part for part in parts if f"| `{part}` |" not in page} == set()
-    source = (ROOT / "fraudkit" / "input_warnings.py").read_text("utf-8")
+    source = (ROOT / "fraudkit" / "input_checks.py").read_text("utf-8")
     codes = {*re.findall(r'code="(\w+)"', source), TOO_LATE_WARNING}
     listed = page.partition("## Warnings and degraded answers")[2].partition("\n## ")[0]
     assert codes == set(re.findall(r"^\| `([a-z]+_\w+)` \|", listed, re.MULTILINE))

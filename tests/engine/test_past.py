@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
+from fraudkit.decisions.decider import Decider
 from fraudkit.decisions.policy import Policy, WhenMissing, policy_toml
 from fraudkit.domain.decision import Action
 from fraudkit.domain.money import rate_table
@@ -163,10 +164,14 @@ def test_without_its_store_an_order_is_decided_as_the_policy_says(
     assert decision.degraded == ("store",)
     cost = decision.expected_cost_minor
     assert cost is not None
-    cheapest, _cost = policy.decide(
-        decision.fraud_probability,
-        order.order.amount_minor,
-        can_challenge=cost.challenge is not None,
+    cheapest = (
+        Decider(policy)
+        .of_values(
+            decision.fraud_probability,
+            order.order.amount_minor,
+            can_challenge=cost.challenge is not None,
+        )
+        .action
     )
     assert decision.action == {"review": "review", "decline": "decline"}.get(mode, cheapest)
     with SqliteJournal.open_readonly(path) as journal:

@@ -1,0 +1,1 @@
+"""What can be said of a policy that would have decided past orders otherwise."""

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from fraudkit.errors import InputError
 
-__all__ = ["check_costs", "check_kind", "check_numbers", "checked_weights"]
+__all__ = ["check_benefits", "check_costs", "check_kind", "check_numbers", "checked_weights"]
 
 _ALWAYS_POSSIBLE: Final = {0: "approve", 3: "decline"}
 
@@ -26,6 +26,15 @@ def check_costs(name: str, costs: NDArray[np.float64], n_orders: int) -> None:
                 f"{name} must hold a cost of {action} for every order, "
                 f"got NaN at order {int(np.argmax(is_absent))}; leave such orders out"
             )
+
+
+def check_benefits(benefits: NDArray[np.float64]) -> None:
+    """Refuse benefits that are not (n_orders,), or infinite; NaN says that there is none."""
+    _check_shape("benefits", benefits, (len(benefits),), "f")
+    if np.isinf(benefits).any():
+        raise InputError(
+            "benefits must be finite, or NaN where the action is not possible, got inf"
+        )
 
 
 def check_numbers(

@@ -19,7 +19,7 @@ __all__ = [
     "TrustedKeysPath",
 ]
 
-_MANY = frozenset({"--data", "--history", "--ip-files"})
+_MANY = frozenset({"--data", "--history", "--ip-files", "--segments"})
 """The options that take several values."""
 
 

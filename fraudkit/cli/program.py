@@ -11,6 +11,7 @@ from fraudkit.cli import features, models, orders
 from fraudkit.cli.explain import explain
 from fraudkit.cli.options import ManyFilesCommand
 from fraudkit.cli.train import train
+from fraudkit.cli.tune import tune
 from fraudkit.errors import FraudkitError
 from fraudkit.openmp import restart_with_openmp
 
@@ -25,6 +26,7 @@ app = typer.Typer(
 app.command(cls=ManyFilesCommand)(train)
 app.command(cls=ManyFilesCommand)(orders.score)
 app.command(cls=ManyFilesCommand)(orders.evaluate)
+app.command(cls=ManyFilesCommand)(tune)
 app.command()(explain)
 app.command()(orders.simulate)
 

@@ -282,6 +282,12 @@ class Decider:
             approve_propensity=out[:, PROPENSITY],
         )
 
+    def segments_of_many(
+        self, columns: Mapping[str, Sequence[object]], n_orders: int
+    ) -> NDArray[np.int64]:
+        """Return each order's place in the policy's segments; their number for none."""
+        return self._finder.of_many(columns, n_orders)
+
     def cost_lines_of_many(
         self, amount_minor: NDArray[np.float64], columns: Mapping[str, Sequence[object]]
     ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:

@@ -17,6 +17,7 @@ from threadpoolctl import threadpool_limits
 
 import fraudkit as fk
 from fraudkit.cli import app
+from fraudkit.decisions.policy import parse_policy
 from tests.architecture.files import ROOT
 from tests.docs.pages import PAGES, Block, blocks_of, folder_like_the_project, page_text
 
@@ -125,5 +126,12 @@ def test_the_answer_that_is_shown_has_the_fields_of_a_decision() -> None:
 
 def test_the_tour_simulates_as_the_pages_do() -> None:
     pages = [page for page in PAGES if "build/shop" in page_text(page)]
-    assert len(pages) == 3
+    assert len(pages) == 4
     assert all(SIMULATE in page_text(page) for page in pages)
+
+
+def test_every_policy_that_is_shown_holds() -> None:
+    shown = [block.text for block in blocks_of("docs/retuning.md") if block.language == "toml"]
+    assert len(shown) == 2
+    for text in shown:
+        parse_policy(text)

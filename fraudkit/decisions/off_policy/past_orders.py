@@ -29,7 +29,8 @@ class PastOrders(NamedTuple):
         take "not reported" for honest there.
     at_honest, at_fraud : ndarray of float64, shape (4, n_orders)
         What each action costs if the order is honest and if it is a fraud, in minor units, as
-        `fraudkit.decisions.decider.Decider.cost_lines_of_many` gives it. NaN where the action is impossible or the amount is not known.
+        `fraudkit.decisions.decider.Decider.cost_lines_of_many` gives it. NaN where the action is
+        impossible or the amount is not known.
     probability : ndarray of float64, shape (n_orders,)
         Calibrated, in [0, 1].
     day : ndarray of integers, shape (n_orders,)

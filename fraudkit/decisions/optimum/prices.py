@@ -143,10 +143,18 @@ def smallest_price(
     The wanted is the sum of the weights of the orders whose benefit is above the price. Nothing
     is checked.
     """
-    wanting = np.flatnonzero(benefits > 0.0)
-    wanting = wanting[np.argsort(-benefits[wanting], kind="stable")]
-    n_served = np.searchsorted(np.cumsum(weights[wanting]) / divisor, most, side="right")
-    return float(benefits[wanting[n_served]]) if n_served < len(wanting) else 0.0
+    if most == np.inf:
+        return 0.0
+    is_wanting = (benefits > 0.0) & (weights > 0.0)
+    wanting, counted = benefits[is_wanting], weights[is_wanting]
+    n_served_max = most * divisor / counted.min(initial=np.inf) + 1.0
+    if n_served_max < len(wanting):
+        n_rest = len(wanting) - int(n_served_max) - 1
+        is_near = wanting >= np.partition(wanting, n_rest)[n_rest]
+        wanting, counted = wanting[is_near], counted[is_near]
+    order = np.argsort(-wanting)
+    n_served = np.searchsorted(np.cumsum(counted[order]) / divisor, most, side="right")
+    return float(wanting[order[n_served]]) if n_served < len(order) else 0.0
 
 
 def _checked(

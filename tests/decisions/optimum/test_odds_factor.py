@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 
 from fraudkit.decisions.costs import expected_costs
+from fraudkit.decisions.decider import Decider
 from fraudkit.decisions.optimum.odds_factor import OddsFactor, optimal_odds_factor
 from fraudkit.decisions.policy import Policy
 from fraudkit.errors import InputError
@@ -158,9 +159,14 @@ def test_the_policy_at_the_shifted_probability_pays_that_cost(
 
     def paid(factor: float) -> float:
         odds = factor * p / (1.0 - p)
-        chosen, _ = policy.decide_many(odds / (1.0 + odds), amount.astype(float), can_challenge)
+        rulings = Decider(policy).of_many(
+            odds / (1.0 + odds),
+            amount.astype(float),
+            {"payment.method": np.where(can_challenge, "card", "wallet").tolist()},
+            time_ms=np.zeros(len(p), np.int64),
+        )
         costs_known = np.where(is_fraud, ends[1], ends[0])
-        return float(costs_known[chosen, np.arange(len(p))].sum())
+        return float(costs_known[rulings.action, np.arange(len(p))].sum())
 
     rounding = 1e-9 * max(1.0, float(np.nansum(np.abs(ends))))
     assert paid(found.factor) == pytest.approx(found.cost, abs=rounding)

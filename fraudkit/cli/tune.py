@@ -1,0 +1,145 @@
+"""The command that tunes a policy."""
+
+from __future__ import annotations
+
+from enum import StrEnum
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+from rich.table import Table
+
+from fraudkit import console
+from fraudkit.cli.options import AsJson, DataFiles, MappingFile
+from fraudkit.cli.reading import last_known_ms, read_orders, read_policy, report_errors, time_ms
+from fraudkit.console import print_json, stages
+from fraudkit.errors import InputError
+
+if TYPE_CHECKING:
+    import polars as pl
+
+__all__ = ["Form", "tune"]
+
+
+class Form(StrEnum):
+    """What a tuned policy decides by."""
+
+    costs = "costs"
+    cut_offs = "cut_offs"
+
+
+def tune(  # noqa: PLR0913, PLR0917 - options of a command
+    scores: Annotated[Path, typer.Option(help="Parquet file that `fraudkit score` wrote.")],
+    data: DataFiles,
+    out: Annotated[Path, typer.Option(help="Policy file to write, .toml.")],
+    mapping: MappingFile = None,
+    policy: Annotated[
+        Path | None,
+        typer.Option(help="Costs and constraints as a policy file; the scores' own if not given."),
+    ] = None,
+    segments: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--segments",
+            metavar="FIELD...",
+            help="Fields whose values get thresholds of their own.",
+        ),
+    ] = None,
+    form: Annotated[
+        Form, typer.Option(help="Thresholds as curves over the amount, or plain cut-offs.")
+    ] = Form.costs,
+    resamples: Annotated[
+        int, typer.Option(min=0, max=10_000, help="How often the days are drawn again.")
+    ] = 100,
+    as_of: Annotated[
+        str | None, typer.Option(help="When we look, RFC 3339; the last known label if not given.")
+    ] = None,
+    seed: Annotated[int, typer.Option(min=0, help="Draws the days.")] = 0,
+    as_json: AsJson = False,  # noqa: FBT002 - a command-line flag
+) -> None:
+    """Find the policy that would have cost least, and write it as a file."""
+    from fraudkit.decisions.policy import policy_toml
+    from fraudkit.decisions.tuning import PolicyTuner
+    from fraudkit.evaluation import read_scores
+    from fraudkit.retuning import tune_on_scores
+
+    if out.suffix != ".toml":
+        raise InputError(f"--out must end in .toml, got {out.name!r}")
+    columns, read = read_orders(data, mapping)
+    report_errors(read)
+    frame, own_policy = read_scores(scores)
+    tuner = PolicyTuner(
+        policy=own_policy if policy is None else read_policy(policy),
+        segments=segments or (),
+        form=form.value,
+        n_resamples=resamples,
+        seed=seed,
+        n_jobs=-1,
+    )
+    with stages(is_quiet=as_json) as show:
+        show("tuning")
+        tune_on_scores(
+            tuner,
+            frame,
+            read,
+            columns.rates,
+            as_of_ms=last_known_ms(read, columns) if as_of is None else time_ms(as_of, "--as-of"),
+            label_delay_days=columns.delay_days,
+        )
+    _write(out, policy_toml(tuner.policy_))
+    if as_json:
+        print_json(_plain(tuner, out))
+    else:
+        _show(tuner, out)
+
+
+def _write(out: Path, text: str) -> None:
+    try:
+        out.write_text(text, encoding="utf-8")
+    except OSError as error:
+        raise InputError(f"{out} must be a file that can be written: {error.strerror}") from error
+
+
+def _plain(tuner: Any, out: Path) -> dict[str, Any]:
+    return {
+        "policy": tuner.policy_.digest[:16],
+        "orders": tuner.n_orders_,
+        "unknown": tuner.n_unknown_,
+        "odds_factor": tuner.policy_.odds_factor,
+        "thresholds": tuner.thresholds_.to_dicts(),
+        "rates": tuner.rates_.to_dicts(),
+        "segments": tuner.segments_.to_dicts(),
+        "stability": tuner.stability_.to_dicts(),
+        "out": str(out),
+    }
+
+
+def _show(tuner: Any, out: Path) -> None:
+    console.out.print(
+        f"{tuner.n_orders_:,} orders with a mature label were tuned on, "
+        f"{tuner.n_unknown_:,} without were left out."
+    )
+    for title, frame in (
+        ("From which probability of fraud on", tuner.thresholds_),
+        ("What the tuned policy does on these orders", tuner.rates_),
+        ("Segments", tuner.segments_),
+        ("Last week's policy on this week's orders", tuner.stability_),
+    ):
+        if len(frame):
+            console.out.print(_table(title, frame))
+    console.out.print(f"policy {tuner.policy_.digest[:16]} in {out}", markup=False, soft_wrap=True)
+
+
+def _table(title: str, frame: pl.DataFrame) -> Table:
+    table = Table(title=title, title_justify="left")
+    for name in frame.columns:
+        table.add_column(name.replace("_", " "))
+    for row in frame.rows():
+        table.add_row(*(_cell(value) for value in row))
+    return table
+
+
+def _cell(value: object) -> str:
+    if value is None:
+        return "-"
+    return f"{value:,.4g}" if isinstance(value, float) else str(value)

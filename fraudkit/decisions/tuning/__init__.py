@@ -1,0 +1,5 @@
+"""Tuning a policy on orders whose outcome is known."""
+
+from fraudkit.decisions.tuning.tuner import PolicyTuner
+
+__all__ = ["PolicyTuner"]

@@ -1,0 +1,88 @@
+"""`fraudkit tune`: the library's tuning, for people and for machines."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import msgspec
+import numpy as np
+import pytest
+
+from fraudkit.decisions.costs import Costs
+from fraudkit.decisions.decider import Decider
+from fraudkit.decisions.policy import Constraints, Policy, parse_policy, policy_toml
+from fraudkit.decisions.tuning import PolicyTuner
+from fraudkit.evaluation import read_scores
+from fraudkit.mapping import Mapping, read_data
+from fraudkit.retuning import tune_on_scores
+from fraudkit.scoring.maturity import last_known_ms
+from tests.cli.conftest import Run, Table
+
+
+@pytest.fixture
+def scores(run: Run, files: Table, tmp_path: Path) -> Path:
+    path = tmp_path / "scores.parquet"
+    asked = ("--data", files.csv, "--mapping", files.mapping, "--out", path)
+    assert run("score", "--bundle", files.bundle, *asked).status == 0
+    return path
+
+
+def test_json_is_the_librarys_tuning(run: Run, files: Table, scores: Path, tmp_path: Path) -> None:
+    limits = Constraints(reviews_per_day=1)
+    policy = Policy(costs=Costs(margin_share=0.1), constraints=limits)
+    (tmp_path / "costs.toml").write_text(policy_toml(policy))
+    ran = run(
+        "tune", "--scores", scores, "--data", files.csv, "--mapping", files.mapping,
+        "--policy", tmp_path / "costs.toml", "--resamples", 5, "--seed", 2,
+        "--out", tmp_path / "tuned.toml", "--json",
+    )  # fmt: skip
+    assert (ran.status, ran.out.count("\n")) == (0, 1)
+    mapping = Mapping.load(files.mapping)
+    data = read_data([files.csv], mapping)
+    tuner = tune_on_scores(
+        PolicyTuner(policy=policy, n_resamples=5, seed=2), read_scores(scores)[0], data,
+        mapping.rates, label_delay_days=mapping.delay_days,
+        as_of_ms=last_known_ms(data.frame, data.labels, data.outcomes,
+                               has_label_column=mapping.label_column is not None),
+    )  # fmt: skip
+    tuned = parse_policy((tmp_path / "tuned.toml").read_text())
+    assert tuned == tuner.policy_
+    assert tuned.constraints == limits
+    assert ran.json["odds_factor"] == tuned.odds_factor
+    assert ran.json["orders"] + ran.json["unknown"] == len(data.frame)
+    assert msgspec.convert(ran.json["rates"], list[dict[str, object]]) == tuner.rates_.to_dicts()
+    rulings = Decider(tuned).of_many(
+        np.full(9, 0.3), np.full(9, 9_000.0), {}, time_ms=np.zeros(9, np.int64)
+    )
+    assert (rulings.action == 2).sum() <= 1
+
+
+def test_people_see_tables(run: Run, files: Table, scores: Path, tmp_path: Path) -> None:
+    ran = run(
+        "tune", "--scores", scores, "--data", files.csv, "--mapping", files.mapping,
+        "--form", "cut_offs", "--resamples", 0, "--out", tmp_path / "tuned.toml",
+    )  # fmt: skip
+    assert ran.status == 0
+    for shown in ("From which probability of fraud on", "What the tuned policy does", "policy "):
+        assert shown in ran.out
+    assert parse_policy((tmp_path / "tuned.toml").read_text()).cut_offs is not None
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        (("--out", "tuned.json"), "--out must end in .toml"),
+        (("--out", "no/such/tuned.toml"), "must be a file that can be written"),
+        (("--out", "tuned.toml", "--segments", "billing.county"), "'billing.county' to tune by it"),
+        (("--out", "tuned.toml", "--as-of", "2026"), "--as-of must be an RFC 3339 time"),
+        (("--out", "tuned.toml", "--as-of", "2020-01-01T00:00:00Z"), "a tuning needs frauds"),
+    ],
+)
+def test_what_cannot_be_tuned_is_one_message(
+    run: Run, files: Table, scores: Path, words: tuple[str, ...], message: str
+) -> None:
+    asked = ("--scores", scores, "--data", files.csv, "--mapping", files.mapping)
+    ran = run("tune", *asked, "--resamples", 0, *words)
+    assert (ran.status, ran.out) == (2, "")
+    assert message in ran.err
+    assert "Traceback" not in ran.err

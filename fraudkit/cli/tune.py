@@ -18,6 +18,8 @@ from fraudkit.errors import InputError
 if TYPE_CHECKING:
     import polars as pl
 
+    from fraudkit.decisions.policy import Policy
+
 __all__ = ["Form", "tune"]
 
 
@@ -58,7 +60,6 @@ def tune(  # noqa: PLR0913, PLR0917 - options of a command
     as_json: AsJson = False,  # noqa: FBT002 - a command-line flag
 ) -> None:
     """Find the policy that would have cost least, and write it as a file."""
-    from fraudkit.decisions.policy import policy_toml
     from fraudkit.decisions.tuning import PolicyTuner
     from fraudkit.evaluation import read_scores
     from fraudkit.retuning import tune_on_scores
@@ -72,10 +73,8 @@ def tune(  # noqa: PLR0913, PLR0917 - options of a command
         policy=own_policy if policy is None else read_policy(policy),
         segments=segments or (),
         form=form.value,
-        n_resamples=resamples,
-        seed=seed,
-        n_jobs=-1,
-    )
+        n_resamples=resamples, seed=seed, n_jobs=-1,
+    )  # fmt: skip
     with stages(is_quiet=as_json) as show:
         show("tuning")
         tune_on_scores(
@@ -86,16 +85,18 @@ def tune(  # noqa: PLR0913, PLR0917 - options of a command
             as_of_ms=last_known_ms(read, columns) if as_of is None else time_ms(as_of, "--as-of"),
             label_delay_days=columns.delay_days,
         )
-    _write(out, policy_toml(tuner.policy_))
+    _write(out, tuner.policy_)
     if as_json:
         print_json(_plain(tuner, out))
     else:
         _show(tuner, out)
 
 
-def _write(out: Path, text: str) -> None:
+def _write(out: Path, policy: Policy) -> None:
+    from fraudkit.decisions.policy import policy_toml
+
     try:
-        out.write_text(text, encoding="utf-8")
+        out.write_text(policy_toml(policy), encoding="utf-8")
     except OSError as error:
         raise InputError(f"{out} must be a file that can be written: {error.strerror}") from error
 

@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-import os
-import subprocess
-import sys
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any, Final
 
-import msgspec
 import polars as pl
+
+from benchmarks.commands import run_fraudkit
 
 __all__ = ["ucsd"]
 
@@ -55,20 +53,7 @@ def _run(folder: Path, delay_days: int, seed: int) -> tuple[dict[str, Any], dict
     columns = ("--mapping", mapping)
     bundle, scores = folder / f"bundle_{delay_days}", folder / f"scores_{delay_days}.parquet"
     earlier, later = folder / "earlier.parquet", folder / "later.parquet"
-    trained = _fraudkit("train", "--data", earlier, *columns, "--seed", seed, "--out", bundle)
-    _fraudkit("score", "--bundle", bundle, "--data", later, "--history", earlier, *columns,
+    trained = run_fraudkit("train", "--data", earlier, *columns, "--seed", seed, "--out", bundle)
+    run_fraudkit("score", "--bundle", bundle, "--data", later, "--history", earlier, *columns,
               "--out", scores)  # fmt: skip
-    return trained, _fraudkit("evaluate", "--scores", scores, "--data", later, *columns)
-
-
-def _fraudkit(*words: object) -> dict[str, Any]:
-    program = Path(sys.executable).with_name("fraudkit")
-    ran = subprocess.run(  # noqa: S603 - our own program
-        [program, *map(str, words), "--json"],
-        capture_output=True,
-        text=True,
-        check=True,
-        env={**os.environ},
-    )
-    found: dict[str, Any] = msgspec.json.decode(ran.stdout)
-    return found
+    return trained, run_fraudkit("evaluate", "--scores", scores, "--data", later, *columns)

@@ -287,12 +287,12 @@ class Decider:
     ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
         """Return what each action costs where an order is honest, and where it is fraud.
 
-        Without prices, and a challenge also where it is not possible.
+        Without prices.
 
         Returns
         -------
         at_honest, at_fraud : ndarray of float64, shape (4, n_orders)
-            NaN where the amount is not known.
+            NaN where the amount is not known, and of a challenge that is not possible.
         """
         n_orders = len(amount_minor)
         table, _whole = self._rules
@@ -300,8 +300,9 @@ class Decider:
         own = self._own_costs_of_many(columns, n_orders)
         if len(own) > 1:
             held = np.where(np.isnan(own[:n_orders]), held, own[:n_orders])
-        at_honest, at_fraud = cost_lines(amount_minor, OrderCosts(*held.T))
-        return np.array(at_honest), np.array(at_fraud)
+        lines = np.array(cost_lines(amount_minor, OrderCosts(*held.T)))
+        lines[:, ACTIONS.index("challenge"), ~challenges(columns, n_orders)] = np.nan
+        return lines[0], lines[1]
 
     def _ruling(
         self,

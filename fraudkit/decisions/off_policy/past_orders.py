@@ -28,9 +28,8 @@ class PastOrders(NamedTuple):
         1 or 0 where the outcome is known, else NaN. An order that was declined has none: do not
         take "not reported" for honest there.
     at_honest, at_fraud : ndarray of float64, shape (4, n_orders)
-        What each action costs if the order is honest and if it is a fraud, in minor units:
-        ``policy.decide_many(np.zeros(n), amount_minor, can_challenge)[1]``, and the same with
-        ones. NaN where the action is impossible or the amount is not known.
+        What each action costs if the order is honest and if it is a fraud, in minor units, as
+        `fraudkit.decisions.decider.Decider.cost_lines_of_many` gives it. NaN where the action is impossible or the amount is not known.
     probability : ndarray of float64, shape (n_orders,)
         Calibrated, in [0, 1].
     day : ndarray of integers, shape (n_orders,)

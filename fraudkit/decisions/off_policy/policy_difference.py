@@ -77,9 +77,9 @@ def policy_difference(
 
     Examples
     --------
+    >>> from fraudkit.decisions.decider import Decider
     >>> from fraudkit.decisions.policy import Policy
-    >>> amount, anyone = np.array([9_000.0, 5_000.0, 7_000.0]), np.ones(3, np.bool_)
-    >>> costs = [Policy().decide_many(np.full(3, p), amount, anyone)[1] for p in (0.0, 1.0)]
+    >>> costs = Decider(Policy()).cost_lines_of_many(np.array([9_000.0, 5_000.0, 7_000.0]), {})
     >>> found = policy_difference(
     ...     PastOrders(
     ...         action=np.array([0, 0, 3]),

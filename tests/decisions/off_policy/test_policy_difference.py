@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 
 from fraudkit.decisions.costs import Costs, expected_costs
+from fraudkit.decisions.decider import Decider
 from fraudkit.decisions.off_policy.change import Change
 from fraudkit.decisions.off_policy.day_blocks import day_interval
 from fraudkit.decisions.off_policy.past_orders import APPROVE, DECLINE, PastOrders
@@ -267,10 +268,14 @@ def test_the_costs_are_those_of_the_policys_formulas() -> None:
     probability = rng.beta(0.4, 2.0, 300)
     is_fraud = (rng.random(300) < probability).astype(np.float64)
     old, new = Policy(costs=Costs(margin_share=0.4)), Policy(costs=Costs(margin_share=0.05))
-    decided = [one.decide_many(probability, amount, can_challenge)[0] for one in (old, new)]
-    at_honest, at_fraud = (
-        old.decide_many(np.full(300, label), amount, can_challenge)[1] for label in (0.0, 1.0)
-    )
+    columns = {"payment.method": np.where(can_challenge, "card", "wallet").tolist()}
+    decided = [
+        Decider(one)
+        .of_many(probability, amount, columns, time_ms=np.zeros(300, np.int64))
+        .action.astype(np.int64)
+        for one in (old, new)
+    ]
+    at_honest, at_fraud = Decider(old).cost_lines_of_many(amount, columns)
     found = policy_difference(
         PastOrders(
             action=decided[0], new_action=decided[1], is_fraud=is_fraud, at_honest=at_honest,

@@ -141,8 +141,7 @@ def _fraud_rate_change(orders: PastOrders, old: NDArray[np.integer]) -> Change |
         return None
     amount = np.nan_to_num(orders.amount_minor)
     by_new, by_old = (
-        np.where(action == APPROVE, amount, 0.0)
-        for action in (orders.new_action, old)
+        np.where(action == APPROVE, amount, 0.0) for action in (orders.new_action, old)
     )
     if by_new.sum() == 0.0 or by_old.sum() == 0.0:
         return None

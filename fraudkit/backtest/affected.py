@@ -164,14 +164,14 @@ def band_edges(amount_minor: _Floats) -> tuple[int, ...]:
     if not len(known):
         return ()
     fifths = np.quantile(known, _BANDS)
-    return tuple(sorted({_rounded(float(value)) for value in fifths if value > 0.0}))
+    return tuple(sorted({_rounded(max(float(value), 1.0)) for value in fifths if value > 0.0}))
 
 
 def _rounded(value: float) -> int:
-    """Return the nearest of 1, 2 and 5 times a power of ten, by ratio, at least 1."""
+    """Return the nearest of 1, 2 and 5 times a power of ten, by ratio; of 1 or more."""
     power = 10.0 ** math.floor(math.log10(value))
     nearest = min((1, 2, 5, 10), key=lambda step: abs(math.log(value / (step * power))))
-    return max(round(nearest * power), 1)
+    return round(nearest * power)
 
 
 def _bands(amount_minor: _Floats) -> _Dimension:

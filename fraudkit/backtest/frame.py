@@ -172,6 +172,13 @@ def _propensity(
     if "approve_propensity" not in frame.columns:
         return np.full(len(frame), np.nan), ()
     propensity = _floats(frame, "approve_propensity")
+    is_bad = ~np.isnan(propensity) & ~((propensity > 0.0) & (propensity <= 1.0))
+    if is_bad.any():
+        row = int(np.argmax(is_bad))
+        raise InputError(
+            f"approve_propensity must be above 0 and at most 1, or null, got {propensity[row]} of "
+            f"order {frame.item(row, 'transaction_id')!r}"
+        )
     propensity[(propensity == 1.0) | is_too_young] = np.nan
     had_a_chance = ~np.isnan(propensity)
     is_known = ~np.isnan(is_fraud)

@@ -15,6 +15,7 @@ PAGES = (
     "docs/checkout.md",
     "docs/data-science.md",
     "docs/batch.md",
+    "docs/rescoring.md",
     "docs/operations.md",
     "docs/own-features.md",
     "docs/offline.md",

@@ -9,11 +9,18 @@ from rich.table import Table
 from fraudkit import console
 
 if TYPE_CHECKING:
+    from fraudkit.backtest import Backtest
     from fraudkit.comparison import Comparison
     from fraudkit.evaluation import RealisedCost
     from fraudkit.scoring.metrics import ScoreMetrics
 
-__all__ = ["print_calibration", "print_comparison", "print_cost", "print_metrics"]
+__all__ = [
+    "print_backtest",
+    "print_calibration",
+    "print_comparison",
+    "print_cost",
+    "print_metrics",
+]
 
 
 def print_metrics(metrics: ScoreMetrics, title: str, currency: str = "") -> None:
@@ -45,6 +52,12 @@ def print_comparison(comparison: Comparison) -> None:
         console.out.print(rich_table(content, console.out.width))
     for note in comparison.notes:
         console.out.print(note, highlight=False, markup=False)
+
+
+def print_backtest(found: Backtest) -> None:
+    """Print which orders move, what that is worth, who is affected and what is not known."""
+    text = found.text(console.out.width)
+    console.out.print(text, highlight=False, markup=False, soft_wrap=True)
 
 
 def print_cost(cost: RealisedCost) -> None:

@@ -11,7 +11,14 @@ import typer
 from rich.table import Table
 
 from fraudkit import console
-from fraudkit.cli.figures import print_calibration, print_comparison, print_cost, print_metrics
+from fraudkit.cli.compare import found_against, two_names
+from fraudkit.cli.figures import (
+    print_backtest,
+    print_calibration,
+    print_comparison,
+    print_cost,
+    print_metrics,
+)
 from fraudkit.cli.options import (
     AsJson,
     BundleFolder,
@@ -55,15 +62,20 @@ def score(  # noqa: PLR0913, PLR0917 - options of a command
     ip_files: IpFiles = None,
     card_ranges: CardRanges = None,
     keys: TrustedKeysPath = None,
+    against: Annotated[
+        Path | None, typer.Option(help="Earlier scores of the same orders: say what moved.")
+    ] = None,
     as_json: AsJson = False,  # noqa: FBT002 - a command-line flag
 ) -> None:
     """Score orders as they would have been scored when they happened."""
+    from fraudkit.evaluation import read_scores
     from fraudkit.rescoring import score_data, write_scores
 
     if out.suffix != ".parquet":
         raise InputError(f"--out must end in .parquet, got {out.name!r}")
+    before = None if against is None else read_scores(against)[0]
     loaded = open_bundle(bundle, keys)
-    _columns, read = read_orders(data, mapping)
+    columns, read = read_orders(data, mapping)
     report_errors(read)
     earlier = None if not history else read_orders(history, mapping)[1]
     report_absent(loaded.features, read)
@@ -75,11 +87,17 @@ def score(  # noqa: PLR0913, PLR0917 - options of a command
             loaded, read, earlier, enrichment=open_enrichment(ip_files, card_ranges)
         )
     write_scores(out, scores, made_by=loaded.version)
+    moved = None
+    if against is not None:
+        names = two_names(against, out)
+        moved = found_against(
+            before, scores.frame, read, columns, scores.policy, as_of_ms=None, names=names
+        )
     actions = {
         str(name): count
         for name, count in scores.frame["action"].drop_nulls().value_counts().rows()
     }
-    summary = {
+    summary: dict[str, Any] = {
         "bundle": loaded.version,
         "orders": len(scores.frame),
         "errors": len(read.errors),
@@ -88,13 +106,15 @@ def score(  # noqa: PLR0913, PLR0917 - options of a command
         "out": str(out),
     }
     if as_json:
-        print_json(summary)
+        print_json(summary if moved is None else summary | {"against": moved.plain()})
         return
     table = Table("action", "orders", "share of scored", title=f"{len(scores.frame):,} orders")
     for name, count in actions.items():
         table.add_row(name, f"{count:,}", f"{count / sum(actions.values()):.1%}")
     console.out.print(table)
     console.out.print(f"written to {out}", highlight=False)
+    if moved is not None:
+        print_backtest(moved)
 
 
 def evaluate(  # noqa: PLR0913, PLR0917 - options of a command

@@ -8,6 +8,7 @@ import typer
 
 from fraudkit import console
 from fraudkit.cli import features, models, orders
+from fraudkit.cli.compare import compare
 from fraudkit.cli.explain import explain
 from fraudkit.cli.options import ManyFilesCommand
 from fraudkit.cli.train import train
@@ -27,6 +28,7 @@ app.command(cls=ManyFilesCommand)(train)
 app.command(cls=ManyFilesCommand)(orders.score)
 app.command(cls=ManyFilesCommand)(orders.evaluate)
 app.command(cls=ManyFilesCommand)(tune)
+app.command(cls=ManyFilesCommand)(compare)
 app.command()(explain)
 app.command()(orders.simulate)
 

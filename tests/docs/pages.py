@@ -16,6 +16,7 @@ PAGES = (
     "docs/data-science.md",
     "docs/retuning.md",
     "docs/batch.md",
+    "docs/rescoring.md",
     "docs/operations.md",
     "docs/own-features.md",
     "docs/offline.md",

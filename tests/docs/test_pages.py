@@ -126,7 +126,7 @@ def test_the_answer_that_is_shown_has_the_fields_of_a_decision() -> None:
 
 def test_the_tour_simulates_as_the_pages_do() -> None:
     pages = [page for page in PAGES if "build/shop" in page_text(page)]
-    assert len(pages) == 4
+    assert len(pages) == 5
     assert all(SIMULATE in page_text(page) for page in pages)
 
 

@@ -8,6 +8,8 @@ from numpy.typing import NDArray
 
 from fraudkit.decisions.off_policy.change import Change, total_change
 from fraudkit.decisions.off_policy.past_orders import APPROVE, DECLINE, PastOrders, check_orders
+from fraudkit.decisions.policy import ACTIONS
+from fraudkit.errors import InputError
 
 __all__ = ["PolicyDifference", "policy_difference"]
 
@@ -48,11 +50,20 @@ class PolicyDifference(Struct, frozen=True, kw_only=True):
     approval_share: Change
 
 
-def policy_difference(orders: PastOrders) -> PolicyDifference:
+def policy_difference(
+    orders: PastOrders, *, old_action: NDArray[np.integer] | None = None
+) -> PolicyDifference:
     """Return what can be said of a policy that would have decided past orders otherwise.
 
     The old policy is what was done, but an order that was approved at random counts as the decline
     that it would have been.
+
+    Parameters
+    ----------
+    orders : PastOrders
+    old_action : ndarray of integers, shape (n_orders,), optional
+        What the old policy decides, as places in `ACTIONS`, where that is not what was done: two
+        policies of which neither ran. What was done still says what is known.
 
     An order with a known outcome has a known cost under every action, so what changes there is a
     plain sum. A decline has no outcome: what it would have cost to let it through is estimated
@@ -61,7 +72,8 @@ def policy_difference(orders: PastOrders) -> PolicyDifference:
     Raises
     ------
     InputError
-        See `fraudkit.decisions.off_policy.past_orders.check_orders`.
+        See `fraudkit.decisions.off_policy.past_orders.check_orders`; or if ``old_action`` has
+        another shape or holds what is no place in `ACTIONS`.
 
     Examples
     --------
@@ -86,7 +98,7 @@ def policy_difference(orders: PastOrders) -> PolicyDifference:
     ('bounded', -9750.0, 2000.0)
     """
     check_orders(orders)
-    old, new = orders.old_action, orders.new_action
+    old, new = _checked(old_action, orders), orders.new_action
     row = np.arange(len(old))
     if_honest, if_fraud = (
         costs[new, row] - costs[old, row] for costs in (orders.at_honest, orders.at_fraud)
@@ -102,12 +114,24 @@ def policy_difference(orders: PastOrders) -> PolicyDifference:
         cost_minor=total_change(
             orders, np.where(has_cost, if_honest, 0.0), np.where(has_cost, if_fraud, 0.0)
         ),
-        fraud_rate_bps=_fraud_rate_change(orders),
+        fraud_rate_bps=_fraud_rate_change(orders, old),
         approval_share=total_change(orders, shares, shares),
     )
 
 
-def _fraud_rate_change(orders: PastOrders) -> Change | None:
+def _checked(old_action: NDArray[np.integer] | None, orders: PastOrders) -> NDArray[np.integer]:
+    if old_action is None:
+        return orders.old_action
+    is_code = old_action.shape == orders.action.shape and old_action.dtype.kind in "iu"
+    if not is_code or not np.all((old_action >= 0) & (old_action < len(ACTIONS))):
+        raise InputError(
+            f"old_action must hold a place in ACTIONS, from 0 to {len(ACTIONS) - 1}, for each of "
+            f"{len(orders.action)} orders, got {old_action.dtype} of shape {old_action.shape}"
+        )
+    return old_action
+
+
+def _fraud_rate_change(orders: PastOrders, old: NDArray[np.integer]) -> Change | None:
     """Return the change of the fraud rate by value.
 
     The approved amounts are known, so the rate is a sum over frauds, each with a known share of
@@ -117,8 +141,7 @@ def _fraud_rate_change(orders: PastOrders) -> Change | None:
         return None
     amount = np.nan_to_num(orders.amount_minor)
     by_new, by_old = (
-        np.where(action == APPROVE, amount, 0.0)
-        for action in (orders.new_action, orders.old_action)
+        np.where(action == APPROVE, amount, 0.0) for action in (orders.new_action, old)
     )
     if by_new.sum() == 0.0 or by_old.sum() == 0.0:
         return None

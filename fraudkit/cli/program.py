@@ -10,6 +10,7 @@ from fraudkit import console
 from fraudkit.cli import features, models, orders
 from fraudkit.cli.explain import explain
 from fraudkit.cli.options import ManyFilesCommand
+from fraudkit.cli.replay import replay
 from fraudkit.cli.train import train
 from fraudkit.errors import FraudkitError
 from fraudkit.openmp import restart_with_openmp
@@ -26,6 +27,7 @@ app.command(cls=ManyFilesCommand)(train)
 app.command(cls=ManyFilesCommand)(orders.score)
 app.command(cls=ManyFilesCommand)(orders.evaluate)
 app.command()(explain)
+app.command()(replay)
 app.command()(orders.simulate)
 
 _features = typer.Typer(help="Prove the features.", no_args_is_help=True)

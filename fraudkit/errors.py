@@ -12,6 +12,7 @@
     │   ├── ExplanationError              a decision that cannot be explained here
     │   ├── FeatureError                  a feature or feature set that cannot be built
     │   ├── PolicyError                   costs or a policy that cannot be used
+    │   │   └── GuardrailError            a change of policy that its guardrails refuse
     │   ├── ParameterError                a parameter of an estimator or a split
     │   ├── ReplayError                   a decision that cannot be replayed here
     │   │   └── ReplayDiffers             a decision that does not come out again
@@ -40,6 +41,7 @@ __all__ = [
     "ExplanationError",
     "FeatureError",
     "FraudkitError",
+    "GuardrailError",
     "InputError",
     "InvalidField",
     "JournalError",
@@ -124,6 +126,10 @@ class FeatureError(InputError):
 
 class PolicyError(InputError):
     """Costs or a policy cannot be used."""
+
+
+class GuardrailError(PolicyError):
+    """A change of policy moves more on recent orders than its guardrails let it."""
 
 
 class ReplayError(InputError):

@@ -7,7 +7,7 @@ import sys
 import typer
 
 from fraudkit import console
-from fraudkit.cli import features, models, orders
+from fraudkit.cli import features, models, orders, policy
 from fraudkit.cli.explain import explain
 from fraudkit.cli.options import ManyFilesCommand
 from fraudkit.cli.replay import replay
@@ -52,6 +52,12 @@ for _command in (
 ):
     _models.command()(_command)
 app.add_typer(_models, name="models")
+
+_policy = typer.Typer(help="Check a policy, compare two, put one in force.", no_args_is_help=True)
+_policy.command()(policy.check)
+_policy.command()(policy.diff)
+_policy.command(cls=ManyFilesCommand)(policy.promote)
+app.add_typer(_policy, name="policy")
 
 
 def main() -> None:

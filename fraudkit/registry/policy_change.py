@@ -136,7 +136,7 @@ def promote_policy(  # noqa: PLR0913 - what a history holds of a change
         by=by,
         why=why,
         override=override if failed else "",
-        checks=None if checks is None else msgspec.to_builtins(checks),
+        checks=None if checks is None else msgspec.json.decode(msgspec.json.encode(checks)),
         only_from=files.version,
     )
     return PolicyChange(bundle=version, change=change, differences=differences, checks=checks)

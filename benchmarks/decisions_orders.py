@@ -88,7 +88,7 @@ def ucsd_orders(folder: Path, seed: int) -> Scored:
         orders[:40_000].write_parquet(place / "earlier.parquet")
         orders[40_000:].write_parquet(place / "later.parquet")
         truth = orders[40_000:]["label"].to_numpy() == 1
-    
+
         found = _scored(place, "parquet", _UCSD_MAPPING, seed)
     names = orders[40_000:]["row"].cast(pl.String).to_list()
     return _with_truth(found, dict(zip(names, truth.tolist(), strict=True)))

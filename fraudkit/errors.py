@@ -12,7 +12,10 @@
     │   ├── ExplanationError              a decision that cannot be explained here
     │   ├── FeatureError                  a feature or feature set that cannot be built
     │   ├── PolicyError                   costs or a policy that cannot be used
+    │   │   └── GuardrailError            a change of policy that its guardrails refuse
     │   ├── ParameterError                a parameter of an estimator or a split
+    │   ├── ReplayError                   a decision that cannot be replayed here
+    │   │   └── ReplayDiffers             a decision that does not come out again
     │   └── TableError                    a table of rows that an estimator cannot read
     ├── ArtifactError                     a bundle or catalogue that must not be used
     │   ├── BundleError
@@ -38,6 +41,7 @@ __all__ = [
     "ExplanationError",
     "FeatureError",
     "FraudkitError",
+    "GuardrailError",
     "InputError",
     "InvalidField",
     "JournalError",
@@ -46,6 +50,8 @@ __all__ = [
     "ModelNotSupported",
     "ParameterError",
     "PolicyError",
+    "ReplayDiffers",
+    "ReplayError",
     "StoreError",
     "TableError",
     "TrainingError",
@@ -120,6 +126,34 @@ class FeatureError(InputError):
 
 class PolicyError(InputError):
     """Costs or a policy cannot be used."""
+
+
+class GuardrailError(PolicyError):
+    """A change of policy moves more on recent orders than its guardrails let it."""
+
+
+class ReplayError(InputError):
+    """A decision cannot be replayed: it is not in the journal, or another bundle made it."""
+
+
+class ReplayDiffers(ReplayError):
+    """A decision does not come out again as the journal holds it.
+
+    Parameters
+    ----------
+    message : str
+    at : str
+        JSON pointer (RFC 6901) to the first part of the decision that differs; ``""`` is the
+        whole.
+
+    Attributes
+    ----------
+    at : str
+    """
+
+    def __init__(self, message: str, at: str) -> None:
+        self.at = at
+        super().__init__(message)
 
 
 class ClassifierError(InputError):

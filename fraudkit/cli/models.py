@@ -2,18 +2,25 @@
 
 from __future__ import annotations
 
-import time
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Annotated, Any
 
 import msgspec
 import typer
-from rich.table import Column, Table
-from rich.text import Text
 
 from fraudkit import console
-from fraudkit.cli.options import AsJson, TrustedKeysPath
+from fraudkit.cli.options import (
+    MODELS,
+    AsJson,
+    BundleName,
+    ChangedBy,
+    ChangedWhy,
+    ModelsFolder,
+    TrustedKeysPath,
+)
+from fraudkit.cli.reading import named_bundle, now_ms, open_registry
+from fraudkit.cli.tables import add_row, plain_table, printable, words
 from fraudkit.console import print_json
 
 __all__ = [
@@ -29,60 +36,49 @@ __all__ = [
     "verify",
 ]
 
-_VALUE_CHARACTERS_MAX = 60
 _TIME_MS_MAX = 60_000_000_000_000
 
-_Models = Annotated[Path, typer.Option("--models", help="The folder of the registry.")]
-_BundleName = Annotated[
-    str, typer.Argument(help="A name in the registry, `current`, or a path with a slash in it.")
-]
 _Name = Annotated[str, typer.Argument(help="A name in the registry.")]
-_By = Annotated[str, typer.Option("--by", envvar="USER", help="Who wants it, for the history.")]
-_Why = Annotated[str, typer.Option("--why", help="The reason, for the history.")]
-
-_DEFAULT = Path("models")
 
 
 def list_bundles(
-    models: _Models = _DEFAULT,
+    models: ModelsFolder = MODELS,
     keys: TrustedKeysPath = None,
     as_json: AsJson = False,  # noqa: FBT002 - a command-line flag
 ) -> None:
     """List the bundles, also those that must not be used; the one in force is marked."""
-    entries = _registry(models, keys).entries()
+    entries = open_registry(models, keys).entries()
     if as_json:
         print_json([_plain_entry(entry) for entry in entries])
         return
-    table = _table("", "bundle", "version", "trained until", "trees", "signature")
+    table = plain_table("", "bundle", "version", "trained until", "trees", "signature")
     for entry in entries:
-        _add_row(
+        add_row(
             table,
             "*" if entry.is_current else "",
             entry.name,
             entry.version or "refused",
             _day(entry.training.get("horizon_ms")),
-            _words(entry.training.get("n_trees")),
+            words(entry.training.get("n_trees")),
             _signature(entry),
         )
     console.out.print(table)
     for entry in entries:
         if entry.problem:
-            console.err.print(
-                _printable(f"refused: {entry.problem}"), highlight=False, markup=False
-            )
+            console.err.print(printable(f"refused: {entry.problem}"), highlight=False, markup=False)
 
 
 def show(
-    bundle: _BundleName = "current",
-    models: _Models = _DEFAULT,
+    bundle: BundleName = "current",
+    models: ModelsFolder = MODELS,
     keys: TrustedKeysPath = None,
     as_json: AsJson = False,  # noqa: FBT002 - a command-line flag
 ) -> None:
     """Show a bundle: its model card and its key figures."""
     from fraudkit.registry.difference import flat
 
-    registry = _registry(models, keys)
-    loaded = registry.load(_named(bundle))
+    registry = open_registry(models, keys)
+    loaded = registry.load(named_bundle(bundle))
     facts = {
         "version": loaded.version,
         "signed_by": loaded.signed_by,
@@ -97,21 +93,21 @@ def show(
     if as_json:
         print_json({**facts, "card": loaded.card})
         return
-    console.out.print(_printable(loaded.card), highlight=False, markup=False)
-    table = _table("what", "value", title=f"Bundle {loaded.version}")
+    console.out.print(printable(loaded.card), highlight=False, markup=False)
+    table = plain_table("what", "value", title=f"Bundle {loaded.version}")
     for name, value in flat(facts):
-        _add_row(table, name, _words(value))
+        add_row(table, name, words(value))
     console.out.print(table)
 
 
 def verify(
-    bundle: _BundleName = "current",
-    models: _Models = _DEFAULT,
+    bundle: BundleName = "current",
+    models: ModelsFolder = MODELS,
     keys: TrustedKeysPath = None,
     as_json: AsJson = False,  # noqa: FBT002 - a command-line flag
 ) -> None:
     """Verify a bundle: digests, signature, contents, and that it decides an order."""
-    loaded = _registry(models, keys).verify(_named(bundle))
+    loaded = open_registry(models, keys).verify(named_bundle(bundle))
     if as_json:
         print_json({"version": loaded.version, "signed_by": loaded.signed_by})
         return
@@ -121,12 +117,12 @@ def verify(
 
 def add(
     source: Annotated[Path, typer.Argument(help="The folder of a bundle, as train writes it.")],
-    models: _Models = _DEFAULT,
+    models: ModelsFolder = MODELS,
     keys: TrustedKeysPath = None,
     as_json: AsJson = False,  # noqa: FBT002 - a command-line flag
 ) -> None:
     """Verify a bundle and take it into the registry under its version."""
-    name = _registry(models, keys).add(source)
+    name = open_registry(models, keys).add(source)
     if as_json:
         print_json({"bundle": name, "folder": str(models / name)})
         return
@@ -135,38 +131,38 @@ def add(
 
 def promote(
     bundle: _Name,
-    by: _By,
-    why: _Why = "",
-    models: _Models = _DEFAULT,
+    by: ChangedBy,
+    why: ChangedWhy = "",
+    models: ModelsFolder = MODELS,
     keys: TrustedKeysPath = None,
     as_json: AsJson = False,  # noqa: FBT002 - a command-line flag
 ) -> None:
     """Verify a bundle of the registry and put it in force; services take it when they start."""
-    change = _registry(models, keys).promote(bundle, now_ms=_now_ms(), by=by, why=why)
+    change = open_registry(models, keys).promote(bundle, now_ms=now_ms(), by=by, why=why)
     _print_change(change, bundle, as_json=as_json)
 
 
 def rollback(
-    by: _By,
-    why: _Why = "",
-    models: _Models = _DEFAULT,
+    by: ChangedBy,
+    why: ChangedWhy = "",
+    models: ModelsFolder = MODELS,
     keys: TrustedKeysPath = None,
     as_json: AsJson = False,  # noqa: FBT002 - a command-line flag
 ) -> None:
     """Put back what was in force before the newest promotion; again goes further back."""
-    change = _registry(models, keys).rollback(now_ms=_now_ms(), by=by, why=why)
+    change = open_registry(models, keys).rollback(now_ms=now_ms(), by=by, why=why)
     _print_change(change, change.to_bundle, as_json=as_json)
 
 
-def history(models: _Models = _DEFAULT, as_json: AsJson = False) -> None:  # noqa: FBT002 - a flag
+def history(models: ModelsFolder = MODELS, as_json: AsJson = False) -> None:  # noqa: FBT002 - a flag
     """Show what was in force, since when, by whom and why."""
-    changes = _registry(models, None).history()
+    changes = open_registry(models, None).history()
     if as_json:
         print_json(changes)
         return
-    table = _table("when (UTC)", "action", "from", "to", "version", "by", "why")
+    table = plain_table("when (UTC)", "action", "from", "to", "version", "by", "why", "overridden")
     for change in changes:
-        _add_row(
+        add_row(
             table,
             _day(change.at_ms, "%Y-%m-%d %H:%M:%S"),
             change.action,
@@ -175,19 +171,20 @@ def history(models: _Models = _DEFAULT, as_json: AsJson = False) -> None:  # noq
             change.to_version or "",
             change.by,
             change.why,
+            change.override,
         )
     console.out.print(table)
 
 
 def diff(
-    first: _BundleName,
-    second: _BundleName,
-    models: _Models = _DEFAULT,
+    first: BundleName,
+    second: BundleName,
+    models: ModelsFolder = MODELS,
     keys: TrustedKeysPath = None,
     as_json: AsJson = False,  # noqa: FBT002 - a command-line flag
 ) -> None:
     """Show what differs: features, settings, policy, calibration, metrics, training window."""
-    found = _registry(models, keys).diff(_named(first), _named(second))
+    found = open_registry(models, keys).diff(named_bundle(first), named_bundle(second))
     if as_json:
         print_json(found)
         return
@@ -203,24 +200,24 @@ def diff(
     for section, rows in found.sections.items():
         if not rows:
             continue
-        table = _table(section, *found.versions)
+        table = plain_table(section, *found.versions)
         for name, (one, other) in rows.items():
-            _add_row(table, name, _words(one), _words(other))
+            add_row(table, name, words(one), words(other))
         console.out.print(table)
     if found.is_empty:
         console.out.print("nothing differs")
 
 
 def sign(
-    bundle: _BundleName,
+    bundle: BundleName,
     key: Annotated[Path, typer.Option(help="The private key, as keygen writes it.")],
-    models: _Models = _DEFAULT,
+    models: ModelsFolder = MODELS,
     as_json: AsJson = False,  # noqa: FBT002 - a command-line flag
 ) -> None:
     """Sign a bundle; a service that has trusted keys takes no other."""
     from fraudkit.scoring.bundle import sign_bundle
 
-    signed_by = sign_bundle(_registry(models, None).place(_named(bundle)), key)
+    signed_by = sign_bundle(open_registry(models, None).place(named_bundle(bundle)), key)
     if as_json:
         print_json({"signed_by": signed_by})
         return
@@ -245,21 +242,6 @@ def keygen(
     )
 
 
-def _registry(models: Path, keys: Path | None) -> Any:
-    from fraudkit.registry import Registry
-    from fraudkit.scoring.signature import trusted_keys
-
-    return Registry(models, trusted_keys=None if keys is None else trusted_keys(keys))
-
-
-def _named(bundle: str) -> str | Path:
-    return Path(bundle) if "/" in bundle else bundle
-
-
-def _now_ms() -> int:
-    return time.time_ns() // 1_000_000
-
-
 def _plain_entry(entry: Any) -> dict[str, Any]:
     plain: dict[str, Any] = msgspec.to_builtins(entry)
     training = plain.pop("training")
@@ -279,21 +261,6 @@ def _print_change(change: Any, name: str, *, as_json: bool) -> None:
         )
 
 
-def _table(*names: str, title: str | None = None) -> Table:
-    """Return a table that shows every cell whole."""
-    return Table(*(Column(name, overflow="fold") for name in names), title=title)
-
-
-def _add_row(table: Table, *cells: str) -> None:
-    """Add a row of plain text: what a file says is no markup."""
-    table.add_row(*(Text(_printable(cell)) for cell in cells))
-
-
-def _printable(text: str) -> str:
-    """Return a text without what would steer a terminal."""
-    return "".join(each if each.isprintable() or each == "\n" else "\ufffd" for each in text)
-
-
 def _signature(entry: Any) -> str:
     if entry.signed_by is not None:
         return f"by {entry.signed_by}"
@@ -304,17 +271,3 @@ def _day(time_ms: Any, form: str = "%Y-%m-%d") -> str:
     if not isinstance(time_ms, int) or abs(time_ms) > _TIME_MS_MAX:
         return ""
     return datetime.fromtimestamp(time_ms / 1000, UTC).strftime(form)
-
-
-def _words(value: Any) -> str:
-    """Return a value for a table: numbers short, an estimate with its interval."""
-    if value is None:
-        return ""
-    if isinstance(value, float):
-        return f"{value:.6g}"
-    if isinstance(value, dict) and set(value) >= {"value", "low", "high"}:
-        return f"{_words(value['value'])} [{_words(value['low'])}, {_words(value['high'])}]"
-    text = value if isinstance(value, str) else msgspec.json.encode(value).decode()
-    if len(text) <= _VALUE_CHARACTERS_MAX:
-        return text
-    return f"{text[: _VALUE_CHARACTERS_MAX - 1]}…"

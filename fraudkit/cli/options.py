@@ -9,13 +9,18 @@ import typer
 from typer.core import TyperCommand
 
 __all__ = [
+    "MODELS",
     "AsJson",
     "BundleFolder",
+    "BundleName",
     "CardRanges",
+    "ChangedBy",
+    "ChangedWhy",
     "DataFiles",
     "IpFiles",
     "ManyFilesCommand",
     "MappingFile",
+    "ModelsFolder",
     "TrustedKeysPath",
 ]
 
@@ -71,3 +76,14 @@ IpFiles = Annotated[
 CardRanges = Annotated[
     Path | None, typer.Option("--card-ranges", help="A CSV file about card number ranges.")
 ]
+MODELS = Path("models")
+"""Where the registry is, unless an option says otherwise."""
+
+ModelsFolder = Annotated[Path, typer.Option("--models", help="The folder of the registry.")]
+BundleName = Annotated[
+    str, typer.Argument(help="A name in the registry, `current`, or a path with a slash in it.")
+]
+ChangedBy = Annotated[
+    str, typer.Option("--by", envvar="USER", help="Who wants it, for the history.")
+]
+ChangedWhy = Annotated[str, typer.Option("--why", help="The reason, for the history.")]

@@ -7,10 +7,11 @@ import sys
 import typer
 
 from fraudkit import console
-from fraudkit.cli import features, models, orders
+from fraudkit.cli import features, models, orders, policy
 from fraudkit.cli.compare import compare
 from fraudkit.cli.explain import explain
 from fraudkit.cli.options import ManyFilesCommand
+from fraudkit.cli.replay import replay
 from fraudkit.cli.train import train
 from fraudkit.cli.tune import tune
 from fraudkit.errors import FraudkitError
@@ -30,6 +31,7 @@ app.command(cls=ManyFilesCommand)(orders.evaluate)
 app.command(cls=ManyFilesCommand)(tune)
 app.command(cls=ManyFilesCommand)(compare)
 app.command()(explain)
+app.command()(replay)
 app.command()(orders.simulate)
 
 _features = typer.Typer(help="Prove the features.", no_args_is_help=True)
@@ -54,6 +56,12 @@ for _command in (
 ):
     _models.command()(_command)
 app.add_typer(_models, name="models")
+
+_policy = typer.Typer(help="Check a policy, compare two, put one in force.", no_args_is_help=True)
+_policy.command()(policy.check)
+_policy.command()(policy.diff)
+_policy.command(cls=ManyFilesCommand)(policy.promote)
+app.add_typer(_policy, name="policy")
 
 
 def main() -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -15,8 +16,12 @@ from fraudkit.errors import InputError
 
 __all__ = [
     "last_known_ms",
+    "named_bundle",
+    "now_ms",
     "open_bundle",
     "open_enrichment",
+    "open_registry",
+    "policy_text",
     "read_orders",
     "read_policy",
     "report_absent",
@@ -58,8 +63,13 @@ def read_policy(path: Path) -> Any:
     """Return the policy of a file."""
     from fraudkit.decisions.policy import parse_policy
 
+    return parse_policy(policy_text(path), str(path))
+
+
+def policy_text(path: Path) -> str:
+    """Return a policy file as it stands."""
     try:
-        return parse_policy(path.read_text(encoding="utf-8"), str(path))
+        return path.read_text(encoding="utf-8")
     except (OSError, UnicodeDecodeError) as error:
         raise InputError(f"{path} must be a readable policy file: {error}") from error
 
@@ -132,3 +142,21 @@ def open_enrichment(ip_files: list[Path] | None, card_ranges: Path | None) -> An
     if card_ranges is not None:
         sources = msgspec.structs.replace(sources, card_ranges=CardRangeFile(card_ranges))
     return sources
+
+
+def open_registry(models: Path, keys: Path | None) -> Any:
+    """Return the registry, which takes what one of the keys signed where there are keys."""
+    from fraudkit.registry import Registry
+    from fraudkit.scoring.signature import trusted_keys
+
+    return Registry(models, trusted_keys=None if keys is None else trusted_keys(keys))
+
+
+def named_bundle(bundle: str) -> str | Path:
+    """Return a bundle as a registry takes it: a name, or a path where there is a slash in it."""
+    return Path(bundle) if "/" in bundle else bundle
+
+
+def now_ms() -> int:
+    """Return the time, for the history."""
+    return time.time_ns() // 1_000_000

@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from fraudkit.domain.decision import Decision
 from fraudkit.errors import ExplanationError, StoreError
+from fraudkit.explanation.replay import was_challengeable
 from fraudkit.explanation.row import TreeShapValues, explain_row
 from fraudkit.explanation.values import Explanation
 from fraudkit.features.clearing import ReadWindows, WindowClearing, clears_at_ms
@@ -103,7 +104,7 @@ def explain_record(
         bundle,
         values,
         amount_minor=None if cost is None else record.amount_minor,
-        can_challenge=cost is not None and cost.challenge is not None,
+        can_challenge=was_challengeable(decision),
         missing=[name for name in decision.degraded if name != "rates"],
         segment=decision.segment,
         own_costs=decision.own_costs,

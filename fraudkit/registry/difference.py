@@ -8,10 +8,10 @@ from typing import Any, Final
 import msgspec
 from msgspec import Struct
 
-from fraudkit.decisions.policy import parse_policy
+from fraudkit.decisions.policy import Policy, parse_policy
 from fraudkit.scoring.bundle import Bundle
 
-__all__ = ["Difference", "difference", "flat"]
+__all__ = ["Difference", "difference", "differing", "flat", "policy_figures"]
 
 _ESTIMATE: Final = {"value", "low", "high"}
 _ABSENT: Final = None
@@ -65,7 +65,7 @@ def difference(first: Bundle, second: Bundle) -> Difference:
         features_changed=tuple(
             name for name, held in one.items() if name in other and other[name] != held
         ),
-        sections={name: _differing(held, sections[1][name]) for name, held in sections[0].items()},
+        sections={name: differing(held, sections[1][name]) for name, held in sections[0].items()},
     )
 
 
@@ -84,6 +84,40 @@ def flat(plain: Mapping[str, Any], before: str = "") -> Iterator[tuple[str, Any]
             yield f"{before}{name}", value
 
 
+def differing(first: Mapping[str, Any], second: Mapping[str, Any]) -> dict[str, tuple[Any, Any]]:
+    """Return the names whose values differ, with both; ``None`` where one has no such.
+
+    Examples
+    --------
+    >>> differing({"a": 1, "b": 2}, {"b": 3, "c": 4})
+    {'a': (1, None), 'b': (2, 3), 'c': (None, 4)}
+    """
+    pairs = {
+        name: (first.get(name, _ABSENT), second.get(name, _ABSENT))
+        for name in dict.fromkeys([*first, *second])
+    }
+    return {name: pair for name, pair in pairs.items() if pair[0] != pair[1]}
+
+
+def policy_figures(policy: Policy) -> dict[str, Any]:
+    """Return every figure of a policy by its path; those of a segment by the segment's name.
+
+    Examples
+    --------
+    >>> figures = policy_figures(Policy())
+    >>> figures["costs.margin_share"], figures["segments"]
+    (0.25, [])
+    """
+    plain = msgspec.to_builtins(policy)
+    segments = plain.pop("segments")
+    by_name = {f"segments.{held['name']}": held for held in segments}
+    return {
+        **dict(flat(plain)),
+        "segments": [held["name"] for held in segments],
+        **dict(flat(by_name)),
+    }
+
+
 def _definitions(bundle: Bundle) -> dict[str, Any]:
     return {feature.name: feature.describe() for feature in bundle.features.features}
 
@@ -96,7 +130,7 @@ def _sections(bundle: Bundle) -> dict[str, dict[str, Any]]:
         sections[section or "training"][name] = value
     policy = parse_policy(bundle.policy_text, f"policy.toml of bundle {bundle.version}")
     sections["calibration"] = dict(flat(msgspec.to_builtins(bundle.calibration)))
-    sections["policy"] = dict(flat(msgspec.to_builtins(policy)))
+    sections["policy"] = policy_figures(policy)
     sections["rates"] = dict(flat(msgspec.to_builtins(bundle.rates.file)))
     sections["libraries"] = dict(bundle.libraries)
     sections["model"] = {
@@ -105,11 +139,3 @@ def _sections(bundle: Bundle) -> dict[str, dict[str, Any]]:
         "model.txt": bundle.manifest.files["model.txt"][:16],
     }
     return sections
-
-
-def _differing(first: dict[str, Any], second: dict[str, Any]) -> dict[str, tuple[Any, Any]]:
-    pairs = {
-        name: (first.get(name, _ABSENT), second.get(name, _ABSENT))
-        for name in dict.fromkeys([*first, *second])
-    }
-    return {name: pair for name, pair in pairs.items() if pair[0] != pair[1]}

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from pathlib import Path
-from typing import Final, Literal, NamedTuple
+from typing import Any, Final, Literal, NamedTuple
 
 import msgspec
 from msgspec import Struct
@@ -21,7 +21,7 @@ __all__ = ["Change", "Held", "append_change", "read_history", "stack_of"]
 _BYTES_MAX: Final = 256 * 1024 * 1024
 
 
-class Change(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+class Change(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, omit_defaults=True):
     """One change of what is in force.
 
     Attributes
@@ -37,6 +37,11 @@ class Change(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
         What is in force since.
     by, why : str
         Who changed it, and the reason they gave.
+    override : str
+        The reason for which guardrails that were not kept were overridden, or ``""``.
+    checks : dict
+        What the change of policy did to recent orders, see
+        `fraudkit.registry.policy_checks.PolicyChecks`; empty where nothing was checked.
     """
 
     at_ms: int
@@ -47,6 +52,8 @@ class Change(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     to_version: str | None
     by: str
     why: str
+    override: str = ""
+    checks: dict[str, Any] = {}
 
 
 class Held(NamedTuple):

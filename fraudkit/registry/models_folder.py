@@ -176,7 +176,17 @@ class Registry:
                 replace_folder(place, files.as_files())
         return files.version
 
-    def promote(self, name: str, *, now_ms: int, by: str, why: str = "") -> Change | None:
+    def promote(
+        self,
+        name: str,
+        *,
+        now_ms: int,
+        by: str,
+        why: str = "",
+        override: str = "",
+        checks: dict[str, Any] | None = None,
+        only_from: str | None = None,
+    ) -> Change | None:
         """Put a bundle of the registry in force, after verifying it.
 
         Returns the change, or ``None`` where it is in force already. What serves takes it at
@@ -188,19 +198,33 @@ class Registry:
             UTC epoch milliseconds, for the history.
         by, why : str
             Who wants it and the reason, for the history.
+        override, checks
+            For the history; see `fraudkit.registry.history.Change`.
+        only_from : str, optional
+            The version that must still be in force.
 
         Raises
         ------
         fraudkit.errors.FraudkitError
-            Naming what does not hold of the bundle; then nothing is changed.
+            Naming what does not hold of the bundle, or what else is in force by now; then
+            nothing is changed.
         """
         with self._changing():
             before = self._noted(now_ms)
             folder = self._member(name)
+            if only_from is not None and (before is None or before.version != only_from):
+                raise BundleError(
+                    f"{self.folder / CURRENT} must still be version {only_from}, it is "
+                    f"{None if before is None else before.version} by now; check the change "
+                    "against that"
+                )
             if before is not None and before.name == folder.name:
                 return None
             after = Held(folder.name, self.verify(folder.name).version)
-            return self._put_in_force("promote", before, after, now_ms=now_ms, by=by, why=why)
+            change = _change("promote", before, after, now_ms=now_ms, by=by, why=why)
+            return self._put_in_force(
+                msgspec.structs.replace(change, override=override, checks=checks or {})
+            )
 
     def rollback(self, *, now_ms: int, by: str, why: str = "") -> Change:
         """Put back in force what was before the newest promotion; again, what was before that.
@@ -223,8 +247,9 @@ class Registry:
                     f"{self.folder / after.name} must still be version {after.version}, which was "
                     f"in force, it is {version}; promote the one you want by its name"
                 )
+            now = Held(after.name, version)
             return self._put_in_force(
-                "rollback", before, Held(after.name, version), now_ms=now_ms, by=by, why=why
+                _change("rollback", before, now, now_ms=now_ms, by=by, why=why)
             )
 
     def history(self) -> tuple[Change, ...]:
@@ -239,7 +264,11 @@ class Registry:
     def load(self, bundle: str | Path) -> Bundle:
         """Return a bundle without deciding an order with it; see `verify` for how it is named."""
         folder = self.place(bundle)
-        return self._assembled(folder, read_checked(folder, self._trusted))
+        return self._assembled(folder, self.files(folder))
+
+    def files(self, bundle: str | Path) -> CheckedFiles:
+        """Return a bundle's files, checked and not parsed; see `verify` for how it is named."""
+        return read_checked(self.place(bundle), self._trusted)
 
     def place(self, bundle: str | Path) -> Path:
         """Return the folder of a bundle; see `verify` for how it is named."""
@@ -324,19 +353,8 @@ class Registry:
         held = Held(name, self._version_of(name))
         stack = stack_of(self.history())
         if stack and stack[-1].name != name:
-            append_change(
-                self.folder / HISTORY,
-                Change(
-                    at_ms=now_ms,
-                    action="found",
-                    from_bundle=stack[-1].name,
-                    from_version=stack[-1].version,
-                    to_bundle=held.name,
-                    to_version=held.version,
-                    by="",
-                    why="",
-                ),
-            )
+            change = _change("found", stack[-1], held, now_ms=now_ms, by="", why="")
+            append_change(self.folder / HISTORY, change)
         return held
 
     def _version_of(self, name: str) -> str | None:
@@ -344,19 +362,22 @@ class Registry:
             return None
         return self._entry(name, None).version or None
 
-    def _put_in_force(
-        self, action: Any, before: Held | None, after: Held, *, now_ms: int, by: str, why: str
-    ) -> Change:
-        change = Change(
-            at_ms=now_ms,
-            action=action,
-            from_bundle=None if before is None else before.name,
-            from_version=None if before is None else before.version,
-            to_bundle=after.name,
-            to_version=after.version,
-            by=by,
-            why=why,
-        )
-        replace_file(self.folder / CURRENT, f"{after.name}\n".encode())
+    def _put_in_force(self, change: Change) -> Change:
+        replace_file(self.folder / CURRENT, f"{change.to_bundle}\n".encode())
         append_change(self.folder / HISTORY, change)
         return change
+
+
+def _change(
+    action: Any, before: Held | None, after: Held, *, now_ms: int, by: str, why: str
+) -> Change:
+    return Change(
+        at_ms=now_ms,
+        action=action,
+        from_bundle=None if before is None else before.name,
+        from_version=None if before is None else before.version,
+        to_bundle=after.name,
+        to_version=after.version,
+        by=by,
+        why=why,
+    )

@@ -158,10 +158,10 @@ def _decided(sides: list[_Side], scores: Path | None, read: Any, columns: Any) -
 
     given = [side.scores for side in sides if side.scores is not None]
     base = given[0] if scores is None else read_scores(scores)[0]
-    return [
+    return tuple(
         decide_again(base, side.policy, read, columns.rates) if side.scores is None else side.scores
         for side in sides
-    ]
+    )
 
 
 def _side(

@@ -71,33 +71,23 @@ def compare(  # noqa: PLR0913, PLR0917 - options of a command
     as_json: AsJson = False,  # noqa: FBT002 - a command-line flag
 ) -> None:
     """Say which orders another policy or bundle moves, and what that is worth."""
-    from fraudkit.backtest import decide_again
-
-    kinds = [_kind(old), _kind(new)]
-    if "policy" not in kinds and scores is not None:
-        raise InputError("--scores is what a policy.toml decides by: leave it out without one")
-    if kinds == ["policy", "policy"] and scores is None:
-        raise InputError("two policies need --scores, whose probabilities they decide by")
+    kinds = _kind(old), _kind(new)
+    _check_scores(kinds, scores)
     columns, read = read_orders(data, mapping)
     report_errors(read)
     earlier = None if not history else read_orders(history, mapping)[1]
+    if earlier is not None:
+        report_errors(earlier)
     with stages(is_quiet=as_json) as show:
         show("deciding")
         sides = [
             _side(kind, path, read, earlier, open_enrichment(ip_files, card_ranges), keys)
             for kind, path in zip(kinds, (old, new), strict=True)
         ]
-        given = [side.scores for side in sides if side.scores is not None]
-        base = given[0] if scores is None else _side("scores", scores, read).scores
-        decided = [
-            decide_again(base, side.policy, read, columns.rates)
-            if side.scores is None and base is not None
-            else side.scores
-            for side in sides
-        ]
+        before, after = _decided(sides, scores, read, columns)
         found = found_against(
-            decided[0],
-            decided[1],
+            before,
+            after,
             read,
             columns,
             sides[1].policy,
@@ -152,6 +142,26 @@ def two_names(old: Path, new: Path) -> tuple[str, str]:
 def _kind(path: Path) -> str:
     """Return what a path is of: ``policy``, ``scores`` or ``bundle``."""
     return {".toml": "policy", ".parquet": "scores"}.get(path.suffix, "bundle")
+
+
+def _check_scores(kinds: tuple[str, str], scores: Path | None) -> None:
+    if "policy" not in kinds and scores is not None:
+        raise InputError("--scores is what a policy.toml decides by: leave it out without one")
+    if kinds == ("policy", "policy") and scores is None:
+        raise InputError("two policies need --scores, whose probabilities they decide by")
+
+
+def _decided(sides: list[_Side], scores: Path | None, read: Any, columns: Any) -> tuple[Any, ...]:
+    """Return each side's scores: its own, or those that its policy decides anew."""
+    from fraudkit.backtest import decide_again
+    from fraudkit.evaluation import read_scores
+
+    given = [side.scores for side in sides if side.scores is not None]
+    base = given[0] if scores is None else read_scores(scores)[0]
+    return tuple(
+        decide_again(base, side.policy, read, columns.rates) if side.scores is None else side.scores
+        for side in sides
+    )
 
 
 def _side(

@@ -93,10 +93,7 @@ def score(  # noqa: PLR0913, PLR0917 - options of a command
         moved = found_against(
             before, scores.frame, read, columns, scores.policy, as_of_ms=None, names=names
         )
-    actions = {
-        str(name): count
-        for name, count in scores.frame["action"].drop_nulls().value_counts().rows()
-    }
+    actions = dict(scores.frame["action"].drop_nulls().value_counts().rows())
     summary: dict[str, Any] = {
         "bundle": loaded.version,
         "orders": len(scores.frame),
@@ -108,13 +105,17 @@ def score(  # noqa: PLR0913, PLR0917 - options of a command
     if as_json:
         print_json(summary if moved is None else summary | {"against": moved.plain()})
         return
-    table = Table("action", "orders", "share of scored", title=f"{len(scores.frame):,} orders")
-    for name, count in actions.items():
-        table.add_row(name, f"{count:,}", f"{count / sum(actions.values()):.1%}")
-    console.out.print(table)
+    _show_actions(actions, len(scores.frame))
     console.out.print(f"written to {out}", highlight=False)
     if moved is not None:
         print_backtest(moved)
+
+
+def _show_actions(actions: dict[str, int], n_orders: int) -> None:
+    table = Table("action", "orders", "share of scored", title=f"{n_orders:,} orders")
+    for name, count in actions.items():
+        table.add_row(name, f"{count:,}", f"{count / sum(actions.values()):.1%}")
+    console.out.print(table)
 
 
 def evaluate(  # noqa: PLR0913, PLR0917 - options of a command

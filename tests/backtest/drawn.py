@@ -12,12 +12,27 @@ from msgspec.structs import replace
 from fraudkit.decisions.costs import Costs, cost_lines
 from fraudkit.decisions.decider import Decider
 from fraudkit.decisions.policy import ACTIONS, Policy, segment_costs
+from fraudkit.decisions.segments import CutOffs
 from fraudkit.domain.transaction import epoch_ms
 from tests.decisions.drawn import START, drawn_orders, segment_of, transaction_of
 
-__all__ = ["DAY_MS", "SCHEMA", "action_of_each", "changes_of_each", "framed", "known_of", "past"]
+__all__ = [
+    "CAREFUL",
+    "DAY_MS",
+    "LOGGED",
+    "LOOSER",
+    "action_of_each",
+    "changes_of_each",
+    "explored",
+    "framed",
+    "made",
+    "past",
+]
 
 DAY_MS = 86_400_000
+CAREFUL = Policy(odds_factor=4.0)
+LOGGED = Policy(cut_offs=CutOffs(decline_from=0.6000001))
+LOOSER = Policy(cut_offs=CutOffs(decline_from=0.8))
 SCHEMA = {
     "transaction_id": pl.String,
     "event_time_ms": pl.Int64,
@@ -80,3 +95,33 @@ def changes_of_each(
         honest, fraud = (lines[places[1]] - lines[places[0]] for lines in cost_lines(amount, costs))
         changes[order["id"]] = (honest, fraud)
     return changes
+
+
+def made(n_orders: int = 400, seed: int = 1, **columns: Any) -> pl.DataFrame:
+    """Return orders of ten days, some of which each policy declines."""
+    generator = np.random.default_rng(seed)
+    probability = generator.beta(0.4, 1.5, n_orders)
+    frame = pl.DataFrame(
+        {
+            "transaction_id": [f"t{number}" for number in range(n_orders)],
+            "event_time_ms": np.sort(generator.integers(0, 10 * DAY_MS, n_orders)),
+            "fraud_probability": probability,
+            "amount_minor": np.round(generator.lognormal(8.5, 1.0, n_orders)),
+            "is_fraud": generator.random(n_orders) < probability,
+        }
+    )
+    return frame.with_columns(**columns)
+
+
+def explored(share: float = 0.2, n_orders: int = 4_000) -> pl.DataFrame:
+    """Return orders of which those that the policy would decline were approved by chance."""
+    orders = made(n_orders)
+    generator = np.random.default_rng(5)
+    would_decline = pl.col("fraud_probability") > 0.6
+    is_drawn = pl.Series("drawn", generator.random(n_orders) < share)
+    stays = would_decline & ~is_drawn
+    return orders.with_columns(
+        action=pl.when(stays).then(pl.lit("decline")).otherwise(pl.lit("approve")),
+        approve_propensity=pl.when(would_decline).then(share),
+        is_fraud=pl.when(~stays).then("is_fraud"),
+    )

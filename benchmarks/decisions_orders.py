@@ -95,7 +95,7 @@ def ucsd_orders(folder: Path, seed: int) -> Scored:
 
 
 def simulated_orders(n_orders: int, seed: int) -> Scored:
-    """Return the second half of a simulated shop, scored by a model of the first, with the truth."""
+    """Return the second half of a simulated shop, scored by a model of the first half."""
     with TemporaryDirectory() as made:
         place = Path(made)
         shop = simulate(n_orders, seed)

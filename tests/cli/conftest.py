@@ -10,6 +10,7 @@ from typing import Any, NamedTuple
 import msgspec
 import pytest
 
+from fraudkit import console
 from fraudkit.cli import main
 from tests.training.table import table, write_mapping
 
@@ -34,7 +35,8 @@ Run = Callable[..., Ran]
 @pytest.fixture
 def run(monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]) -> Run:
     """Return the function that runs `fraudkit` with the given words, in this process."""
-    monkeypatch.setenv("COLUMNS", "200")
+    for shown in (console.out, console.err):
+        monkeypatch.setattr(shown, "_width", 200)
 
     def run_command(*words: object) -> Ran:
         monkeypatch.setattr(sys, "argv", ["fraudkit", *map(str, words)])

@@ -99,6 +99,7 @@ class Decider:
         ]
         self._names = [*(segment.name for segment in policy.segments), None]
         self._key = bytes.fromhex(policy.digest)
+        self._is_certain = policy.exploration is None
         self._out = np.empty(N_OUT)
 
     @property
@@ -135,7 +136,7 @@ class Decider:
                 can_be_challenged(payment.method, payment.card.was_3d_secure_successful),
                 self._finder.of(transaction),
                 self._least(missing),
-                self._draw(transaction.transaction_id),
+                1.0 if self._is_certain else self._draw(transaction.transaction_id),
                 transaction.event_time_ms // _MS_PER_DAY,
             ),
             own,
@@ -339,11 +340,13 @@ class Decider:
         )
 
     def _least(self, missing: Iterable[str]) -> int:
+        if not missing:
+            return 0
         return max((_LEAST[getattr(self.policy.when_missing, name)] for name in missing), default=0)
 
     def _draw(self, transaction_id: str) -> float:
         """Return a number in [0, 1) that the id alone decides: a retry draws the same."""
-        if self.policy.exploration is None:
+        if self._is_certain:
             return 1.0
         digest = hashlib.blake2b(transaction_id.encode(), digest_size=8, key=self._key).digest()
         return (int.from_bytes(digest) >> 11) / 2**53

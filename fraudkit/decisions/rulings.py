@@ -87,13 +87,11 @@ class Rulings(NamedTuple):
 
 def ranges_of(begins: Sequence[float]) -> tuple[ActionRange, ...]:
     """Return the ranges of probability that begin where stated; NaN is an action that has none."""
-    begun = sorted(
-        (begin, place)
-        for place, begin in enumerate(begins)
-        if begin == begin  # noqa: PLR0124
-    )
-    ends = [*(begin for begin, _place in begun[1:]), 1.0]
-    return tuple(
-        ActionRange(action=ACTIONS[place], from_probability=begin, to_probability=end)
-        for (begin, place), end in zip(begun, ends, strict=True)
-    )
+    # NaN is unequal to itself: the quickest way to tell it.
+    begun = [(begin, place) for place, begin in enumerate(begins) if begin == begin]  # noqa: PLR0124
+    begun.sort()
+    found, end = [], 1.0
+    for begin, place in reversed(begun):
+        found.append(ActionRange(action=ACTIONS[place], from_probability=begin, to_probability=end))
+        end = begin
+    return tuple(reversed(found))

@@ -8,7 +8,6 @@ values the second is read off the sorted benefits.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from typing import Final, NamedTuple
 
 import numpy as np
@@ -20,7 +19,7 @@ __all__ = ["Capacity", "capacity_prices"]
 
 _HALVINGS_MAX: Final = 60
 _RESOLUTION: Final = 1e-10
-_ROUNDS_MAX: Final = 50
+_ROUNDS_MAX: Final = 20
 
 _Floats = NDArray[np.float64]
 _Pair = tuple[float, float]
@@ -68,12 +67,6 @@ class _Wanting(NamedTuple):
             self.weights[is_declined].sum()
         )
 
-    def cost(self, pair: _Pair) -> float:
-        """Return what the actions at these prices cost, the prices not counted."""
-        is_reviewed, is_declined = self.taken(pair)
-        costs = np.where(is_reviewed, self.review, np.where(is_declined, self.decline, self.free))
-        return float((costs * self.weights).sum())
-
     def review_price(self, decline_price: float) -> float:
         """Return the least price of reviews for their capacity, given that of declines."""
         # Of equal costs the review is taken, so a decline counts as a trifle dearer.
@@ -113,9 +106,10 @@ def capacity_prices(
 ) -> _Pair:
     """Return prices of a review and of a decline at which both capacities hold.
 
-    Each order gets the action of the least cost and price, the earlier of equals. Given the one
-    price, the other cannot be lowered to where more orders take its action without breaking its
-    capacity.
+    Each order gets the action of the least cost and price, the earlier of equals. Where one price
+    is enough, it cannot be lowered to where more orders take its action without breaking its
+    capacity; a price at which two costs of an order are just equal does not count. Where both are
+    needed, little is left of either, but of orders that are alike all or none take an action.
 
     Parameters
     ----------
@@ -123,6 +117,15 @@ def capacity_prices(
         Of approve, challenge, review and decline; inf where an action is not possible.
     weights : ndarray of float64, shape (n_orders,)
         How many orders each stands for.
+
+    Examples
+    --------
+    Three orders that are dear to approve; one can be reviewed and one declined:
+
+    >>> costs = np.array([[9.0, 8.0, 3.0], [np.inf] * 3, [2.0, 1.0, 2.0], [3.0, 4.0, 1.0]])
+    >>> review, decline = capacity_prices(costs, np.ones(3), Capacity(1, 1), Capacity(1, 1))
+    >>> np.argmin(costs + np.array([[0.0], [0.0], [review], [decline]]), axis=0).tolist()
+    [3, 2, 0]
     """
     free = np.minimum(costs[0], costs[1])
     is_wanting = np.minimum(costs[2], costs[3]) < free
@@ -130,22 +133,19 @@ def capacity_prices(
         free[is_wanting], costs[2][is_wanting], costs[3][is_wanting], weights[is_wanting],
         reviews, declines,
     )  # fmt: skip
-    alone = [(wanting.review_price(0.0), 0.0), (0.0, wanting.decline_price(0.0))]
-    held = [pair for pair in alone if wanting.hold(pair)]
-    if not held:
-        held = [_settled(wanting, _lifted(wanting, pair)) for pair in _balanced(wanting)]
-    return min(held, key=wanting.cost)
+    for alone in ((wanting.review_price(0.0), 0.0), (0.0, wanting.decline_price(0.0))):
+        if wanting.hold(alone):
+            return alone
+    return _settled(wanting, _lifted(wanting, _balanced(wanting)))
 
 
-def _balanced(wanting: _Wanting) -> Iterator[_Pair]:
-    """Yield the pairs of prices on either side of where both capacities ask for the same.
+def _balanced(wanting: _Wanting) -> _Pair:
+    """Return the prices at which both capacities ask for the same, by bisection.
 
-    How far the price of reviews is above that of declines is bisected.
+    What is bisected is how far the price of reviews is above that of declines.
     """
-    low, high = (
-        -wanting._replace(review=wanting.free).decline_price(0.0),
-        wanting._replace(decline=wanting.free).review_price(0.0),
-    )
+    low = -wanting._replace(review=wanting.free).decline_price(0.0)
+    high = wanting._replace(decline=wanting.free).review_price(0.0)
     for _ in range(_HALVINGS_MAX):
         if high - low <= _RESOLUTION * max(abs(low), abs(high)):
             break
@@ -155,9 +155,8 @@ def _balanced(wanting: _Wanting) -> Iterator[_Pair]:
             high = middle
         else:
             low = middle
-    for apart in (low, high):
-        decline_price = max(wanting.prices_apart(apart))
-        yield decline_price + apart, decline_price
+    decline_price = max(wanting.prices_apart(low))
+    return decline_price + low, decline_price
 
 
 def _lifted(wanting: _Wanting, pair: _Pair) -> _Pair:

@@ -147,6 +147,7 @@ def smallest_price(
         return 0.0
     is_wanting = (benefits > 0.0) & (weights > 0.0)
     wanting, counted = benefits[is_wanting], weights[is_wanting]
+    # Sorting is what takes time, and no more orders than these can be served.
     n_served_max = most * divisor / counted.min(initial=np.inf) + 1.0
     if n_served_max < len(wanting):
         n_rest = len(wanting) - int(n_served_max) - 1

@@ -5,6 +5,7 @@ from __future__ import annotations
 from itertools import pairwise, product
 
 import numpy as np
+import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
@@ -47,7 +48,10 @@ def used(history: list[Order], pair: tuple[float, float]) -> tuple[float, float]
 
 
 def lower_prices(history: list[Order], pair: tuple[float, float], place: int) -> list[float]:
-    """Return 0, the lower prices at which two costs of an order are equal, and those between."""
+    """Return a lower price between any two at which two costs of an order are equal.
+
+    Costs are whole, so prices nearer than a billionth are apart by rounding alone.
+    """
     other = {2: pair[0], 3: pair[1]}
     edges = {0.0, pair[place]}
     for costs, _weight in history:
@@ -55,26 +59,59 @@ def lower_prices(history: list[Order], pair: tuple[float, float], place: int) ->
             edge = costs[column] + other.get(column, 0.0) - costs[2 + place]
             if 0.0 < edge < pair[place]:
                 edges.add(edge)
-    ascending = sorted(edges)
-    between = [(low + high) / 2.0 for low, high in pairwise(ascending)]
-    return sorted({*ascending[:-1], *between})
+    return [(low + high) / 2.0 for low, high in pairwise(sorted(edges)) if high - low > 1e-9]
+
+
+# Sums and differences of these are rounded.
+tenths = st.integers(-5, 30).map(lambda value: value / 10.0)
+rough_orders = st.tuples(
+    st.tuples(tenths, tenths | st.just(np.inf), tenths, tenths), st.sampled_from([1.0, 0.3])
+)
 
 
 @settings(max_examples=500)
-@given(history=histories, reviews=capacities, declines=capacities)
+@given(
+    history=histories | st.lists(rough_orders, min_size=4, max_size=12),
+    reviews=capacities,
+    declines=capacities,
+)
 @example(history=ALIKE, reviews=Capacity(0.5, 2.0), declines=Capacity(0.5, 2.0))
-def test_both_capacities_hold_and_neither_price_can_be_lower(
-    history: list[Order], reviews: Capacity, declines: Capacity
-) -> None:
+@example(history=ALIKE, reviews=Capacity(0.5, 2.0), declines=Capacity(np.inf, 2.0))
+def test_both_capacities_hold(history: list[Order], reviews: Capacity, declines: Capacity) -> None:
     pair = capacity_prices(*arrays(history), reviews, declines)
     assert min(pair) >= 0.0
-    served = used(history, pair)
-    for place, capacity in enumerate((reviews, declines)):
-        assert served[place] / capacity.divisor <= capacity.most
-        for price in lower_prices(history, pair, place):
-            lowered = (price, pair[1]) if place == 0 else (pair[0], price)
-            amount = used(history, lowered)[place]
-            assert amount == served[place] or amount / capacity.divisor > capacity.most
+    for amount, capacity in zip(used(history, pair), (reviews, declines), strict=True):
+        assert amount / capacity.divisor <= capacity.most
+
+
+@settings(max_examples=500)
+@given(history=histories, capacity=capacities, place=st.sampled_from([0, 1]))
+def test_a_price_that_is_enough_alone_cannot_be_lower(
+    history: list[Order], capacity: Capacity, place: int
+) -> None:
+    plenty = Capacity(np.inf, 1.0)
+    both = (capacity, plenty) if place == 0 else (plenty, capacity)
+    pair = capacity_prices(*arrays(history), *both)
+    assert pair[1 - place] == 0.0
+    served = used(history, pair)[place]
+    for price in lower_prices(history, pair, place):
+        amount = used(history, (price, 0.0) if place == 0 else (0.0, price))[place]
+        assert amount == served or amount / capacity.divisor > capacity.most
+
+
+@pytest.mark.parametrize("seed", range(60))
+def test_where_both_have_a_price_and_no_orders_are_alike_nothing_is_left(seed: int) -> None:
+    rng = np.random.default_rng(seed)
+    n = int(rng.integers(20, 150))
+    costs = rng.normal(0.0, 1.0, (4, n))
+    costs[:2] += (0.5, 1.5, 5.0, 100.0)[seed % 4]
+    costs[1, rng.random(n) < 0.5] = np.inf
+    costs[2, rng.random(n) < 0.2] = np.inf
+    most = rng.integers(0, n // 8, 2)
+    pair = capacity_prices(costs, np.ones(n), Capacity(most[0], 1.0), Capacity(most[1], 1.0))
+    chosen = np.argmin(costs + np.array([[0.0], [0.0], [pair[0]], [pair[1]]]), axis=0)
+    assert min(pair) > 0.0
+    assert [(chosen == 2).sum(), (chosen == 3).sum()] == most.tolist()
 
 
 @settings(max_examples=200)

@@ -228,10 +228,10 @@ def test_rounding_of_a_price_changes_no_action(seed: int, limits: Limits) -> Non
 
 @pytest.mark.parametrize("seed", range(4))
 def test_at_a_lower_price_the_fraud_rate_is_above_its_limit(seed: int) -> None:
-    orders, limits = drawn(seed, 300), CONTESTED[-1]
+    orders, limits = drawn(seed, 3_000), CONTESTED[-1]._replace(reviews_per_day_max=120.0)
     found = joint_prices(orders, LET_THROUGH, limits)
     held = limited(orders, LET_THROUGH, limits)
-    for lower in (0.0, 0.5, 0.9):
+    for lower in (0.0, 0.5, 0.99):
         below = module._at_fraud_price(held, lower * found.prices.fraud)
         assert not module._is_within(held, below)
 
@@ -295,6 +295,29 @@ def test_a_fraud_rate_that_only_unlike_decisions_on_like_orders_meet_is_not_call
     limits = Limits(reviews_per_day_max=5.0, fraud_rate_bps_max=700.0, decline_share_max=0.0)
     with pytest.raises(PolicyError, match="is met at no price: it must be at least 1000, the"):
         joint_prices(alike(10), LET_THROUGH, limits)
+
+
+@pytest.mark.parametrize("share", [0.1, 0.3, 0.7])
+def test_rounding_alone_proves_nothing(share: float) -> None:
+    orders = alike(9)._replace(probability=np.full(9, share), costs=np.zeros((4, 9)))
+    limits = Limits(3.0, 0.5, 1e4 * share * 0.8)
+    with pytest.raises(PolicyError, match="is met at no price"):
+        joint_prices(orders, LET_THROUGH._replace(fraud=(1.0, 1.0, 0.25, 0.0)), limits)
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_the_least_fraud_rate_that_is_said_is_reached_and_none_below(seed: int) -> None:
+    orders = drawn(seed, 300)
+
+    def least_said(fraud_rate_bps_max: float) -> float:
+        with pytest.raises(PolicyError) as error:
+            joint_prices(orders, LET_THROUGH, Limits(5.0, 0.05, fraud_rate_bps_max))
+        return float(str(error.value).split("at least ")[1].split(",")[0])
+
+    least = least_said(0.0)
+    assert least_said(0.98 * least) == pytest.approx(least, rel=0.01)
+    found = joint_prices(orders, LET_THROUGH, Limits(5.0, 0.05, 1.001 * least))
+    assert found.fraud_rate_bps == pytest.approx(least, rel=0.002)
 
 
 def test_a_limit_of_no_fraud_declines_all_that_could_be() -> None:

@@ -22,12 +22,12 @@ Floats = NDArray[np.float64]
 Order = tuple[float, int, float]
 
 orders = st.tuples(
-    st.sampled_from([1.0, 2.0, 3.5, 0.0, -1.0, np.nan]),
+    st.integers(-1, 9).map(float) | st.just(np.nan),
     st.sampled_from([7, 0, -3]),
-    st.sampled_from([1.0, 2.0, 0.0]),
+    st.sampled_from([1.0, 2.0, 0.25, 0.0]),
 )
 histories = st.lists(orders, max_size=8)
-capacities = st.sampled_from([0.0, 0.5, 1.0, 1.5, 2.0, 3.0, 100.0])
+capacities = st.sampled_from([0.0, 0.5, 1.0, 1.5, 2.0, 3.0, 100.0, np.inf])
 
 
 def arrays(history: list[Order]) -> tuple[Floats, NDArray[np.int64], Floats]:

@@ -12,7 +12,8 @@ from numpy.typing import NDArray
 
 from fraudkit.decisions.decider import Decider
 from fraudkit.decisions.off_policy.day_blocks import day_interval
-from fraudkit.decisions.policy import ACTIONS, CHALLENGE_FIELDS, Guardrails, Policy
+from fraudkit.decisions.own_costs import AUTHENTICATION_FIELDS
+from fraudkit.decisions.policy import ACTIONS, Guardrails, Policy
 from fraudkit.errors import InputError
 
 __all__ = ["CostMove", "PolicyChecks", "RecentOrders", "check_change", "stricter_guardrails"]
@@ -205,7 +206,7 @@ def _fields_absent(policies: Sequence[Policy], orders: RecentOrders) -> tuple[st
     return tuple(
         path
         for path in paths
-        if path not in CHALLENGE_FIELDS
+        if path not in AUTHENTICATION_FIELDS
         and all(value is None for value in orders.columns.get(path, ()))
     )
 

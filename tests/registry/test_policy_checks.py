@@ -15,11 +15,19 @@ from msgspec.structs import replace
 from fraudkit.decisions.costs import Costs, expected_costs
 from fraudkit.decisions.decider import Decider
 from fraudkit.decisions.off_policy.day_blocks import day_interval
-from fraudkit.decisions.policy import ACTIONS, Guardrails, Policy, segment_costs
+from fraudkit.decisions.policy import ACTIONS, Guardrails, Policy
 from fraudkit.decisions.segments import CutOffs, Segment
 from fraudkit.errors import InputError
 from fraudkit.registry.policy_checks import RecentOrders, check_change, stricter_guardrails
-from tests.decisions.drawn import START, drawn_orders, drawn_policies, segment_of, transaction_of
+from tests.decisions.drawn import (
+    START,
+    drawn_orders,
+    drawn_policies,
+    is_shifted,
+    segment_of,
+    transaction_of,
+)
+from tests.decisions.naive_rule import figures_of
 
 guardrails = st.none() | st.builds(
     Guardrails, rate_move_max=st.none() | st.floats(0.0, 1.0), may_cost_more=st.booleans()
@@ -36,6 +44,8 @@ def recent(orders: list[dict[str, Any]]) -> RecentOrders:
         columns={
             "billing.country": [order["country"] for order in orders],
             "payment.method": [order["method"] for order in orders],
+            "payment.card.was_3d_secure_successful": [o.get("authenticated") for o in orders],
+            "payment.card.has_liability_shift": [o.get("shift") for o in orders],
         },
     )
 
@@ -56,7 +66,7 @@ def naive_terms(
         if order["amount"] is None:
             terms.append(0.0)
             continue
-        costs = segment_costs(policy, segment_of(policy, order))
+        costs = figures_of(policy, segment_of(policy, order), is_shifted=is_shifted(order))
         expected = expected_costs(order["probability"], order["amount"], costs)
         terms.append(expected[ACTIONS.index(other)] - expected[ACTIONS.index(one)])
     return terms

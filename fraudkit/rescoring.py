@@ -17,6 +17,7 @@ from fraudkit.decisions.policy import (
     parse_policy,
     policy_toml,
 )
+from fraudkit.decisions.rulings import SHAPES
 from fraudkit.domain.money import RateTable
 from fraudkit.errors import InputError, ParameterError
 from fraudkit.features.enrichment import Enrichment
@@ -41,8 +42,10 @@ class Scores(NamedTuple):
     frame : polars.DataFrame
         One row an input row, in input order: ``transaction_id``, ``raw_score``,
         ``fraud_probability``, ``action``, ``reason_codes``, ``expected_cost_minor`` (a struct of
-        the four actions, in the policy's currency), ``error``. A bad row has an error and
-        nothing else.
+        the four actions, in the policy's currency), ``segment``, ``shaped_by``,
+        ``approve_propensity``, ``error``. A bad row has an error and nothing else. Of the
+        policy's exploration it has the chances that *this* scoring drew, not those of the
+        orders' time; by the same policy and limits they are the same.
     policy : Policy
         What decided.
     """
@@ -186,6 +189,8 @@ def _decisions(
         transaction_ids=frame["transaction_id"][by_time].to_list(),
     )
     chosen, costs = rulings.action[back], rulings.cost_minor[back].T
+    segments = pl.Series([*(held.name for held in policy.segments), None], dtype=pl.String)
+    shapes = pl.Series([list(held) for held in SHAPES], dtype=pl.List(pl.String))
     return pl.DataFrame(
         {
             "raw_score": scored.raw_score,
@@ -195,6 +200,9 @@ def _decisions(
             "expected_cost_minor": pl.DataFrame(dict(zip(ACTIONS, costs, strict=True)))
             .fill_nan(None)
             .to_struct(),
+            "segment": segments.gather(rulings.segment[back]),
+            "shaped_by": shapes.gather(rulings.shaped_by[back]),
+            "approve_propensity": pl.Series(rulings.approve_propensity[back], nan_to_null=True),
         },
         schema_overrides={"reason_codes": pl.List(pl.String)},
     )

@@ -151,7 +151,7 @@ def evaluate(  # noqa: PLR0913, PLR0917 - options of a command
     columns, read = read_orders(data, mapping)
     report_errors(read)
     frame, own_policy = read_scores(scores)
-    costs = (own_policy if policy is None else read_policy(policy)).costs
+    pricing = own_policy if policy is None else read_policy(policy)
     options: dict[str, Any] = {
         "label_delay_days": columns.delay_days,
         "as_of_ms": last_known_ms(read, columns) if as_of is None else time_ms(as_of, "--as-of"),
@@ -160,9 +160,9 @@ def evaluate(  # noqa: PLR0913, PLR0917 - options of a command
     }
     if beside is not None:
         named = _two_scores(scores, frame, beside)
-        _show_comparison(compare(named, read, columns.rates, costs, **options), as_json=as_json)
+        _show_comparison(compare(named, read, columns.rates, pricing, **options), as_json=as_json)
         return
-    found = evaluate_scores(frame, read, columns.rates, costs, **options)
+    found = evaluate_scores(frame, read, columns.rates, pricing, **options)
     as_of_words = f"{datetime.fromtimestamp(found.as_of_ms / 1000, UTC):%Y-%m-%d %H:%M} UTC"
     if report is not None:
         write_report(report, found.report(f"{scores.name} as of {as_of_words}"))
@@ -185,6 +185,8 @@ def _show_evaluation(found: Evaluation, as_of_words: str, *, as_json: bool) -> N
         f"{as_of_words} ({found.label_known_share:.1%})",
         found.cost.currency,
     )
+    for note in found.notes:
+        console.out.print(note, highlight=False, markup=False, soft_wrap=True)
     print_calibration(found.metrics)
     print_cost(found.cost)
 

@@ -34,7 +34,7 @@ from fraudkit.decisions.rule.layout import (
     REVIEWS_USED,
 )
 from fraudkit.decisions.rule.limits import count_earlier
-from fraudkit.decisions.rulings import SHAPED_BY, Ruling, Rulings, ranges_of
+from fraudkit.decisions.rulings import SHAPED_BY, SHAPES, Ruling, Rulings, ranges_of
 from fraudkit.decisions.segments import SegmentFinder
 from fraudkit.decisions.tables import fresh_memory, rules_of
 from fraudkit.domain.decision import Action, ExpectedCost
@@ -44,10 +44,6 @@ from fraudkit.errors import InputError, PolicyError
 __all__ = ["Decider"]
 
 _LIMITS: Final = (REVIEWS_USED, CEILING_REACHED, BUDGET_USED)
-_SHAPES: Final = {
-    flags: tuple(name for flag, name in SHAPED_BY.items() if flags & flag)
-    for flags in range(2 * max(SHAPED_BY))
-}
 _LEAST: Final[dict[Missing, int]] = {"decide": 0, "review": 2, "decline": 3}
 _MS_PER_DAY: Final = 86_400_000
 _NO_COSTS: Final = np.full(N_COSTS, np.nan)
@@ -343,7 +339,7 @@ class Decider:
             ),
             ranges_of(found[BEGINS : BEGINS + 4]),
             self._names[order[3]],
-            _SHAPES[code >> FLAGS_FROM],
+            SHAPES[code >> FLAGS_FROM],
             None if propensity != propensity else propensity,  # noqa: PLR0124
             own_costs,
         )

@@ -29,6 +29,9 @@ COLUMNS = [
     "action",
     "reason_codes",
     "expected_cost_minor",
+    "segment",
+    "shaped_by",
+    "approve_propensity",
     "error",
 ]
 UNTIL = "2026-02-15T01:00:00.500+01:00"

@@ -13,14 +13,20 @@ from hypothesis import strategies as st
 from msgspec.structs import replace
 
 from fraudkit.comparison import compare
-from fraudkit.decisions.costs import Costs, cost_lines
-from fraudkit.decisions.policy import ACTIONS, Policy, can_be_challenged, segment_costs
+from fraudkit.decisions.costs import COST_NAMES, OrderCosts, cost_lines
+from fraudkit.decisions.policy import ACTIONS, Policy, segment_costs
 from fraudkit.decisions.segments import Segment
 from fraudkit.domain.money import rate_table
 from fraudkit.errors import DataFileError, PolicyError
 from fraudkit.evaluation import evaluate, explored, labelled_scores, scored_orders
 from fraudkit.mapping import MappedData
-from tests.decisions.drawn import drawn_orders, drawn_policies, segment_of
+from tests.decisions.drawn import (
+    can_challenge,
+    drawn_orders,
+    drawn_policies,
+    is_shifted,
+    segment_of,
+)
 from tests.mapped import DAY_MS, mapped
 
 RATES = rate_table("EUR")
@@ -53,11 +59,17 @@ def data_of(orders: list[dict[str, Any]]) -> MappedData:
             "order.currency": ["XAF" if order["amount"] is None else "EUR" for order in orders],
             "payment.method": [order["method"] for order in orders],
             "billing.country": [order["country"] for order in orders],
+            "payment.card.was_3d_secure_successful": [order["authenticated"] for order in orders],
+            "payment.card.has_liability_shift": [order["shift"] for order in orders],
             MARGIN: [order[MARGIN] for order in orders],
             FEE: [order[FEE] for order in orders],
         },
-        schema_overrides={"payment.method": pl.String, "billing.country": pl.String,
-                          MARGIN: pl.Float64, FEE: pl.Float64},
+        schema_overrides={
+            "payment.method": pl.String, "billing.country": pl.String,
+            "payment.card.was_3d_secure_successful": pl.Boolean,
+            "payment.card.has_liability_shift": pl.Boolean,
+            MARGIN: pl.Float64, FEE: pl.Float64,
+        },
     )  # fmt: skip
     return mapped(frame, [order["is_fraud"] for order in orders])
 
@@ -72,21 +84,31 @@ def scores_of(orders: list[dict[str, Any]]) -> pl.DataFrame:
     )
 
 
-def costs_of(policy: Policy, order: dict[str, Any]) -> Costs:
-    """Return an order's costs: the policy's, then its segment's, then what it brought itself."""
+def costs_of(policy: Policy, order: dict[str, Any]) -> OrderCosts:
+    """Return an order's costs: its segment's or the policy's, but for what it brought itself.
+
+    Where the card was authenticated, a part of the loss is the issuer's.
+    """
     costs = segment_costs(policy, segment_of(policy, order))
+    figures = OrderCosts(*(getattr(costs, name) for name in COST_NAMES))
     for path in policy.costs_from_orders.values():
         name, most = OWN[path]
         if order[path] is not None and 0.0 <= order[path] <= most:
-            costs = replace(costs, **{name: order[path]})
-    return costs
+            figures = figures._replace(**{name: order[path]})
+    if not is_shifted(order):
+        return figures
+    stays = 1.0 - figures.challenge_liability_shift_share
+    return figures._replace(
+        loss_share=figures.loss_share * stays,
+        chargeback_fee_minor=figures.chargeback_fee_minor * stays,
+    )
 
 
 def realised(policy: Policy, order: dict[str, Any], action: str) -> float:
     """Return what an action cost, NaN where that cannot be told."""
     if order["amount"] is None:
         return nan
-    if action == "challenge" and not can_be_challenged(order["method"], None):
+    if action == "challenge" and not can_challenge(order):
         return nan
     lines = cost_lines(float(order["amount"]), costs_of(policy, order))
     return float(lines[order["is_fraud"]][ACTIONS.index(action)])  # type: ignore[arg-type]
@@ -134,6 +156,8 @@ def made(n_orders: int = 60) -> list[dict[str, Any]]:
             "probability": float(generator.random()),
             "amount": int(generator.integers(100, 50_000)),
             "method": ["card", "wallet"][number % 2],
+            "authenticated": [None, None, True][number % 3],
+            "shift": None,
             "country": ["DE", "FR", None][number % 3],
             "day": number % 10,
             "action": ACTIONS[(number // 2) % 4],

@@ -6,6 +6,7 @@ from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
+import msgspec
 import typer
 from rich.table import Table
 
@@ -106,6 +107,9 @@ def _plain(tuner: Any, out: Path) -> dict[str, Any]:
         "policy": tuner.policy_.digest[:16],
         "orders": tuner.n_orders_,
         "unknown": tuner.n_unknown_,
+        "label_known_share": tuner.label_known_share_,
+        "label_coverage": msgspec.to_builtins(tuner.label_coverage_),
+        "notes": list(tuner.label_coverage_.notes),
         "odds_factor": tuner.policy_.odds_factor,
         "thresholds": tuner.thresholds_.to_dicts(),
         "rates": tuner.rates_.to_dicts(),
@@ -116,10 +120,8 @@ def _plain(tuner: Any, out: Path) -> dict[str, Any]:
 
 
 def _show(tuner: Any, out: Path) -> None:
-    console.out.print(
-        f"{tuner.n_orders_:,} orders with a mature label were tuned on, "
-        f"{tuner.n_unknown_:,} without were left out."
-    )
+    for note in tuner.label_coverage_.notes:
+        console.out.print(note, highlight=False, markup=False, soft_wrap=True)
     for title, frame in (
         ("From which probability of fraud on", tuner.thresholds_),
         ("What the tuned policy does on these orders", tuner.rates_),

@@ -74,6 +74,11 @@ class PolicyTuner:
         For each week, what the policy of the week before cost beyond the best of that week.
     n_orders_, n_unknown_ : int
         Orders that were tuned on, and those left out for want of an outcome or an amount.
+    label_known_share_ : float
+        Of all orders, those with a known outcome.
+    label_coverage_ : LabelCoverage
+        Why the others have none, the period that was tuned on, and how unequal the weights are:
+        ``notes`` says it in sentences, with a warning where most outcomes are not known.
 
     Examples
     --------
@@ -158,6 +163,8 @@ class PolicyTuner:
         self.policy_, segments = fitted_policy(orders, self.form)
         self.n_orders_ = len(orders.probability)
         self.n_unknown_ = orders.n_unknown
+        self.label_coverage_ = orders.coverage
+        self.label_known_share_ = orders.coverage.label_known_share
         drawn = redrawn(
             orders, self.form, segments, n_resamples=self.n_resamples, seed=self.seed,
             n_jobs=self.n_jobs,
@@ -188,7 +195,7 @@ class PolicyTuner:
         if not hasattr(self, "policy_"):
             return f"PolicyTuner(form={self.form!r}), not fitted"
         parts = [
-            f"Tuned on {self.n_orders_:,} orders with a known outcome, {self.n_unknown_:,} without",
+            *self.label_coverage_.notes,
             "Thresholds", str(self.thresholds_), "Rates", str(self.rates_),
             "Segments", str(self.segments_), "Stability", str(self.stability_),
         ]  # fmt: skip

@@ -88,6 +88,8 @@ def test_what_shapes_a_decision_is_said_of_a_file_as_online(
     decided = decided_online(shop, tmp_path / "bundle")
     scores = score_data(load_bundle(tmp_path / "bundle"), shop.read()).frame
     assert scores.to_dicts() == [plain(decided[t.transaction_id]) for t in shop.transactions]
+    backwards = shop.read(write_lines(tmp_path / "backwards.ndjson", shop.transactions[::-1]))
+    assert score_data(load_bundle(tmp_path / "bundle"), backwards).frame.equals(scores.reverse())
     made = list(decided.values())
     named = {name for decision in made for name in decision.shaped_by}
     assert named == set(SHAPED_BY.values()) - {"missing_source"}

@@ -185,7 +185,8 @@ def test_an_evaluation_has_every_figure_with_what_it_is_over(
     ran = run(*words, "--as-of", UNTIL, "--json")
     assert (ran.status, ran.out.count("\n")) == (0, 1)
     assert set(ran.json) == {
-        "n_orders", "n_scored", "n_label_known", "label_known_share", "as_of_ms", "n_frauds",
+        "n_orders", "n_scored", "n_explored", "n_label_known", "label_known_share", "as_of_ms",
+        "n_frauds",
         "auc", "average_precision", "recall_at_false_positive_rate", "brier_score", "log_loss",
         "calibration", "calibration_slope", "calibration_intercept", "cost", "by_count",
         "by_amount", "card_precision", "mean_cost_minor", "n_orders_with_cost", "n_days", "notes",

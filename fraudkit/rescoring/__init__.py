@@ -1,0 +1,17 @@
+"""Batch re-scoring: a file of orders to a frame of decisions, and parts of it kept on the way."""
+
+from __future__ import annotations
+
+from fraudkit.rescoring.parts import PartsBegun, PartsFolder
+from fraudkit.rescoring.scores import Progress, Scores, ScoreStage, score_data
+from fraudkit.rescoring.writing import write_scores
+
+__all__ = [
+    "PartsBegun",
+    "PartsFolder",
+    "Progress",
+    "ScoreStage",
+    "Scores",
+    "score_data",
+    "write_scores",
+]

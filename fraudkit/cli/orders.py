@@ -79,16 +79,16 @@ def score(  # noqa: PLR0913, PLR0917 - options of a command
         raise InputError(f"--out must end in .parquet, got {out.name!r}")
     before = None if against is None else read_scores(against)[0]
     loaded = open_bundle(bundle, keys)
-    sources = open_enrichment(ip_files, card_ranges)
     with PartsFolder(
         out, sources=ip_files or (), is_restart=restart, on_begin=_show_begun
     ) as parts:
         columns, read = read_orders(data, mapping)
         report_errors(read)
-        earlier = None if not history else read_orders(history, mapping)[1]
+        earlier = read_orders(history, mapping)[1] if history else None
         report_absent(loaded.features, read)
         if earlier is not None:
             report_errors(earlier)
+        sources = open_enrichment(ip_files, card_ranges)
         scores = _scored(loaded, read, earlier, sources, out, parts, is_quiet=as_json)
     moved = None
     if against is not None:
@@ -96,20 +96,19 @@ def score(  # noqa: PLR0913, PLR0917 - options of a command
         moved = found_against(
             before, scores.frame, read, columns, scores.policy, as_of_ms=None, names=names
         )
-    actions = dict(scores.frame["action"].drop_nulls().value_counts().rows())
     summary: dict[str, Any] = {
         "bundle": loaded.version,
         "orders": len(scores.frame),
         "errors": len(read.errors),
         "history_errors": 0 if earlier is None else len(earlier.errors),
-        "actions": actions,
+        "actions": dict(scores.frame["action"].drop_nulls().value_counts().rows()),
         "resumed_parts": parts.begun.n_resumed,
         "out": str(out),
     }
     if as_json:
         print_json(summary if moved is None else summary | {"against": moved.plain()})
         return
-    _show_actions(actions, len(scores.frame))
+    _show_actions(summary["actions"], len(scores.frame))
     console.out.print(f"written to {out}", highlight=False)
     if moved is not None:
         print_backtest(moved)

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from fraudkit.rescoring.blocks import Progress, ScoreStage
 from fraudkit.rescoring.parts import PartsBegun, PartsFolder
-from fraudkit.rescoring.scores import Progress, Scores, ScoreStage, score_data
+from fraudkit.rescoring.scores import Scores, score_data
 from fraudkit.rescoring.writing import write_scores
 
 __all__ = [

@@ -138,7 +138,7 @@ class PartsFolder:
             self._lock = None
 
     def begin(
-        self, n_rows: int, contents: Callable[[], Mapping[str, str]]
+        self, n_rows: int, contents: Callable[[Sequence[Path]], Mapping[str, str]]
     ) -> dict[int, ScoredRows]:
         """Return the parts that can be used, by number, and throw away all others.
 
@@ -147,7 +147,8 @@ class PartsFolder:
         n_rows : int
             Orders of the whole run.
         contents : callable
-            Returns what decides the scores: name → version or digest; asked if parts are kept.
+            Returns what decides the scores: name → version or digest. Given the sources' files;
+            not called if the run is too small for parts.
 
         Raises
         ------
@@ -160,7 +161,7 @@ class PartsFolder:
                 self._on_begin(PartsBegun(n_parts=0, differing=("number of orders",)))
             return {}
         n_parts = -(-n_rows // self.block_rows)
-        manifest = self._manifest(n_rows, contents())
+        manifest = self._manifest(n_rows, contents(self.sources))
         self._run = hashlib.sha256(manifest).hexdigest()
         with self._explained():
             if self._lock is None:

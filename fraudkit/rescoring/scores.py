@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import os
-from collections.abc import Callable
-from typing import Any, Final, Literal, NamedTuple
+from functools import partial
+from typing import Any, NamedTuple
 
 import numpy as np
 import polars as pl
@@ -21,23 +20,15 @@ from fraudkit.errors import ParameterError
 from fraudkit.features.enrichment import Enrichment
 from fraudkit.features.offline import feature_rows, reference_amounts
 from fraudkit.mapping import MappedData
+from fraudkit.rescoring.blocks import Blocks, Progress
 from fraudkit.rescoring.contents import deciding_contents
-from fraudkit.rescoring.parts import BLOCK_ROWS, PartsFolder
+from fraudkit.rescoring.parts import PartsFolder
 from fraudkit.rescoring.stored_part import ScoredRows
 from fraudkit.scoring.any_classifier import FrameKind, classifier_scores
 from fraudkit.scoring.bundle import Bundle
-from fraudkit.scoring.calibration import Calibration, probability
-from fraudkit.scoring.reasons import Reasons
+from fraudkit.scoring.calibration import Calibration
 
-__all__ = ["Progress", "ScoreStage", "Scores", "score_data"]
-
-_THREADS: Final = os.cpu_count() or 1
-
-ScoreStage = Literal["features", "scores", "reasons", "decisions"]
-"""What `score_data` does; of features it counts features, else orders."""
-
-Progress = Callable[[ScoreStage, int, int], None]
-"""Told the stage, how many are done and how many there are."""
+__all__ = ["Scores", "score_data"]
 
 
 class Scores(NamedTuple):
@@ -126,13 +117,8 @@ def score_data(  # noqa: PLR0913 - what scores are made of
 
     n_rows = len(frame) - first_query
     if model is None:
-        blocks = _Blocks(bundle, n_rows, on_progress, parts)
-        said = blocks.scored(
-            compute_rows,
-            lambda: deciding_contents(
-                bundle, data, history, enrichment, () if parts is None else parts.sources
-            ),
-        )
+        contents = partial(deciding_contents, bundle, data, history, enrichment)
+        said = Blocks(bundle, n_rows, on_progress, parts).scored(compute_rows, contents)
     else:
         raw_score, fraud_probability = classifier_scores(
             model,
@@ -147,13 +133,7 @@ def score_data(  # noqa: PLR0913 - what scores are made of
     on_progress("decisions", 0, n_rows)
     scored = _decisions(policy, frame.slice(first_query), said, bundle.rates)
     on_progress("decisions", n_rows, n_rows)
-    columns = ["row", "transaction_id"]
-    held = pl.concat([data.frame.select(columns), scored], how="horizontal").with_columns(
-        error=pl.lit(None, pl.String)
-    )
-    bad = data.errors.select("row", "transaction_id", "error")
-    merged = pl.concat([held, bad.cast({"row": held["row"].dtype})], how="diagonal")
-    return Scores(merged.sort("row").drop("row"), policy)
+    return Scores(_with_errors(data, scored), policy)
 
 
 def _with_history(
@@ -166,57 +146,15 @@ def _with_history(
     return frame, len(earlier), pl.concat([history.outcomes, data.outcomes]).unique()
 
 
-class _Blocks(NamedTuple):
-    """The orders of a run, scored some at a time."""
-
-    bundle: Bundle
-    n_rows: int
-    on_progress: Progress
-    parts: PartsFolder | None
-
-    def scored(
-        self,
-        compute_rows: Callable[[], NDArray[np.float64]],
-        contents: Callable[[], dict[str, str]],
-    ) -> ScoredRows:
-        """Return scores and reasons; feature rows are computed if a part is not there."""
-        block_rows = BLOCK_ROWS if self.parts is None else self.parts.block_rows
-        held = {} if self.parts is None else self.parts.begin(self.n_rows, contents)
-        starts = range(0, self.n_rows, block_rows)
-        blocks = dict(held)
-        if len(held) < len(starts):
-            rows = compute_rows()
-            reasons = Reasons(self.bundle.features, self.bundle.reference)
-            n_done = sum(len(block.raw_score) for block in held.values())
-            for number, start in enumerate(starts):
-                if number not in held:
-                    block = rows[start : start + block_rows]
-                    blocks[number] = self._scored_block(block, reasons, n_done)
-                    n_done += len(block)
-                    if self.parts is not None:
-                        self.parts.keep(number, blocks[number])
-        return _together([blocks[number] for number in range(len(starts))])
-
-    def _scored_block(
-        self, rows: NDArray[np.float64], reasons: Reasons, n_before: int
-    ) -> ScoredRows:
-        scorer, n_done = self.bundle.scorer, n_before + len(rows)
-        raw_score = scorer.score_many(rows, n_threads=_THREADS)
-        log_odds = self.bundle.calibration.log_odds_of_many(raw_score)
-        fraud_probability = np.array([probability(value) for value in log_odds.tolist()])
-        self.on_progress("scores", n_done, self.n_rows)
-        codes = reasons.codes_of_many(scorer.explain_many(rows, n_threads=_THREADS))
-        self.on_progress("reasons", n_done, self.n_rows)
-        return ScoredRows(raw_score, fraud_probability, codes)
-
-
-def _together(blocks: list[ScoredRows]) -> ScoredRows:
-    none = np.empty(0)
-    return ScoredRows(
-        np.concatenate([none, *(block.raw_score for block in blocks)]),
-        np.concatenate([none, *(block.fraud_probability for block in blocks)]),
-        [codes for block in blocks for codes in block.reason_codes],
+def _with_errors(data: MappedData, scored: pl.DataFrame) -> pl.DataFrame:
+    """Return the rows of the input in their order, those that hold and those that do not."""
+    columns = ["row", "transaction_id"]
+    held = pl.concat([data.frame.select(columns), scored], how="horizontal").with_columns(
+        error=pl.lit(None, pl.String)
     )
+    bad = data.errors.select("row", "transaction_id", "error")
+    merged = pl.concat([held, bad.cast({"row": held["row"].dtype})], how="diagonal")
+    return merged.sort("row").drop("row")
 
 
 def _decisions(

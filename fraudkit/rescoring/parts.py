@@ -282,7 +282,7 @@ class PartsFolder:
         return None
 
     def _refuse_others(self) -> None:
-        if self.folder.is_symlink() or not stat.S_ISDIR(self.folder.lstat().st_mode):
+        if not stat.S_ISDIR(self.folder.lstat().st_mode):
             raise InputError(
                 f"{self.folder} must be a folder for parts of the scores, it is a link or a file: "
                 "remove it, or choose another --out"

@@ -196,6 +196,12 @@ def test_parts_of_something_else_are_thrown_away(
     assert out.read_bytes() == fresh.read_bytes()
 
 
+def test_what_is_thrown_away_is_gone_at_once(bundle: Bundle, data: MappedData, out: Path) -> None:
+    interrupt(bundle, data, out, 4)
+    folder = interrupt(msgspec.structs.replace(bundle, version="0" * 16), data, out, 1)
+    assert set(snapshot(folder)) == {"manifest.json", "part-00000"}
+
+
 def test_the_order_of_outcomes_does_not_matter(
     bundle: Bundle, data: MappedData, whole: bytes, out: Path
 ) -> None:

@@ -11,9 +11,16 @@ from contextlib import contextmanager
 
 import msgspec
 from rich.console import Console
-from rich.progress import BarColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
+from rich.progress import (
+    BarColumn,
+    Progress,
+    SpinnerColumn,
+    TaskID,
+    TextColumn,
+    TimeElapsedColumn,
+)
 
-__all__ = ["counting", "err", "out", "print_json", "stages"]
+__all__ = ["counting", "counting_stages", "err", "out", "print_json", "stages"]
 
 out = Console()
 err = Console(stderr=True)
@@ -39,6 +46,24 @@ def counting(total: int | None, what: str, *, is_quiet: bool) -> Iterator[Callab
     ) as progress:
         task = progress.add_task(what, total=total)
         yield lambda done: progress.update(task, completed=done)
+
+
+@contextmanager
+def counting_stages(*, is_quiet: bool) -> Iterator[Callable[[str, int, int], None]]:
+    """Show a bar for each stage; yields the function to tell a stage, how many are done, of all."""
+    counted = TextColumn("{task.completed:,.0f} of {task.total:,.0f}")
+    columns = (TextColumn("{task.description}"), BarColumn(), counted, TimeElapsedColumn())
+    with Progress(
+        *columns, console=err, transient=True, disable=is_quiet or not err.is_terminal
+    ) as progress:
+        tasks: dict[str, TaskID] = {}
+
+        def show(stage: str, done: int, total: int) -> None:
+            if stage not in tasks:
+                tasks[stage] = progress.add_task(stage, total=total)
+            progress.update(tasks[stage], completed=done)
+
+        yield show
 
 
 def print_json(value: object) -> None:

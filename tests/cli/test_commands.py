@@ -103,6 +103,7 @@ def test_scores_are_those_of_the_library_in_every_format(
         "errors": 0,
         "history_errors": 0,
         "actions": dict(frame["action"].value_counts().rows()),
+        "resumed_parts": 0,
         "out": str(out),
     }
     metadata = pl.read_parquet_metadata(out)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Protocol
 
 from msgspec import Struct
@@ -72,6 +72,19 @@ class Journal(Protocol):
         ------
         fraudkit.errors.JournalError
             If it cannot be made durable; nothing was written.
+        """
+        ...
+
+    def append_many(self, records: Sequence[Record]) -> list[bool]:
+        """Write records in their order, all or none, as one `append` each would.
+
+        Returns for each whether it was written: ``False`` where an outcome of the same id is
+        already there, or came before it among these.
+
+        Raises
+        ------
+        fraudkit.errors.JournalError
+            If they cannot be made durable; none was written.
         """
         ...
 

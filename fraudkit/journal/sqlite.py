@@ -9,20 +9,16 @@ from __future__ import annotations
 import os
 import shutil
 import sqlite3
-import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from threading import Lock
 from types import TracebackType
 from typing import Any, Literal, Self
 
-import msgspec
-
-from fraudkit.errors import JournalError, JournalLocked
+from fraudkit.errors import JournalError
 from fraudkit.journal.record import DecisionRecord, OutcomeRecord, Record
-
-if sys.platform != "win32":
-    import fcntl
+from fraudkit.journal.sqlite_rows import SELECT, decision_of, insertion, outcome_of, record_of
+from fraudkit.journal.writer_lock import open_private, writer_lock
 
 __all__ = ["SCHEMA_VERSION", "SqliteJournal"]
 
@@ -64,28 +60,10 @@ PRAGMA user_version = {SCHEMA_VERSION};
 COMMIT;
 """
 
-_ADD_DECISION = """
-INSERT INTO record (kind, transaction_id, received_at_ms, event_time_ms, amount_minor, entities,
-                    request_digest, features_version, features, decision)
-VALUES ('decision', ?, ?, ?, ?, ?, ?, ?, ?, ?)
-"""
-_ADD_OUTCOME = """
-INSERT INTO record (kind, transaction_id, received_at_ms, outcome_id, outcome)
-VALUES ('outcome', ?, ?, ?, ?)
-ON CONFLICT (outcome_id) WHERE outcome_id IS NOT NULL DO NOTHING
-"""
-_SELECT = """
-SELECT sequence, kind, transaction_id, received_at_ms, outcome_id, outcome, event_time_ms,
-       amount_minor, entities, request_digest, features_version, features, decision
-FROM record
-"""
 _LAST_DECISION = (
-    _SELECT + "WHERE transaction_id = ? AND kind = 'decision' ORDER BY sequence DESC LIMIT 1"
+    SELECT + "WHERE transaction_id = ? AND kind = 'decision' ORDER BY sequence DESC LIMIT 1"
 )
-_PAGE = _SELECT + "WHERE sequence > ? AND sequence <= ? ORDER BY sequence LIMIT ?"
-
-_encode_entities = msgspec.json.Encoder().encode
-_decode_entities = msgspec.json.Decoder(dict[str, int]).decode
+_PAGE = SELECT + "WHERE sequence > ? AND sequence <= ? ORDER BY sequence LIMIT ?"
 
 
 class SqliteJournal:
@@ -149,8 +127,8 @@ class SqliteJournal:
         self._lock_file: int | None = None
         try:
             if not read_only:
-                os.close(_open_private(self.path))
-                self._lock_file = _lock(self.path)
+                os.close(open_private(self.path))
+                self._lock_file = writer_lock(self.path)
             self._connection = _connect(self.path, synchronous, read_only=read_only)
         except BaseException:
             self._unlock()
@@ -174,22 +152,26 @@ class SqliteJournal:
         fraudkit.errors.JournalError
             If it cannot be made durable (disk full, read only, closed); nothing was written.
         """
+        return self.append_many((record,))[0]
+
+    def append_many(self, records: Sequence[Record]) -> list[bool]:
+        """Write records in their order in one commit, all or none; see `Journal.append_many`."""
         try:
-            statement, values = _insertion(record)
+            insertions = [insertion(record) for record in records]
             with self._guard:
-                return self._connection.execute(statement, values).rowcount == 1
+                return self._written(insertions)
         except (sqlite3.Error, OverflowError, UnicodeEncodeError) as error:
             raise _wrapped(error, self.path, "written") from error
 
     def last_decision(self, transaction_id: str) -> DecisionRecord | None:
         """Return the newest decision about a transaction, or ``None``."""
         rows = self._rows(_LAST_DECISION, (transaction_id,))
-        return _decision(rows[0], self.path) if rows else None
+        return decision_of(rows[0], self.path) if rows else None
 
     def outcome(self, outcome_id: str) -> OutcomeRecord | None:
         """Return the outcome of an id, or ``None``."""
-        rows = self._rows(_SELECT + "WHERE outcome_id = ?", (outcome_id,))
-        return _outcome(rows[0]) if rows else None
+        rows = self._rows(SELECT + "WHERE outcome_id = ?", (outcome_id,))
+        return outcome_of(rows[0]) if rows else None
 
     def records(self) -> Iterator[Record]:
         """Yield every record appended before this call, in the order in which it was written."""
@@ -231,6 +213,21 @@ class SqliteJournal:
     ) -> None:
         self.close()
 
+    def _written(self, insertions: Sequence[tuple[str, tuple[object, ...]]]) -> list[bool]:
+        connection = self._connection
+        if len(insertions) == 1:
+            return [connection.execute(*insertions[0]).rowcount == 1]
+        connection.execute("BEGIN IMMEDIATE")
+        try:
+            written = [connection.execute(*held).rowcount == 1 for held in insertions]
+            connection.execute("COMMIT")
+        except BaseException:
+            # A full disk ends the transaction by itself.
+            if connection.in_transaction:
+                connection.execute("ROLLBACK")
+            raise
+        return written
+
     def _pages(self, newest: int) -> Iterator[Record]:
         sequence = 0
         while sequence < newest:
@@ -238,7 +235,7 @@ class SqliteJournal:
             if not rows:
                 return
             for row in rows:
-                yield _record(row, self.path)
+                yield record_of(row, self.path)
             sequence = rows[-1][0]
 
     def _rows(self, statement: str, values: tuple[str | int, ...]) -> list[tuple[Any, ...]]:
@@ -252,36 +249,6 @@ class SqliteJournal:
         if self._lock_file is not None:
             os.close(self._lock_file)
             self._lock_file = None
-
-
-def _open_private(path: Path) -> int:
-    try:
-        return os.open(path, os.O_CREAT | os.O_RDWR, 0o600)
-    except OSError as error:
-        raise JournalError(
-            f"The journal's file {path} cannot be opened for writing: {error.strerror}; "
-            "its directory must exist and be writable by this user"
-        ) from error
-
-
-def _lock(path: Path) -> int | None:
-    """Return the open lock file, which holds the number of the process that has it."""
-    if sys.platform == "win32":
-        return None
-    lock_path = path.with_name(path.name + ".lock")
-    lock_file = _open_private(lock_path)
-    try:
-        fcntl.flock(lock_file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except OSError as error:
-        holder = os.pread(lock_file, 20, 0).decode("ascii", "replace").strip()
-        os.close(lock_file)
-        raise JournalLocked(
-            f"The journal {path} must have one writer, and process {holder or '(unknown)'} holds "
-            f"{lock_path}; stop that process, or give this one another journal"
-        ) from error
-    os.truncate(lock_file, 0)
-    os.pwrite(lock_file, f"{os.getpid()}\n".encode(), 0)
-    return lock_file
 
 
 def _connect(path: Path, synchronous: str, *, read_only: bool) -> sqlite3.Connection:
@@ -327,55 +294,6 @@ def _check_schema(connection: sqlite3.Connection, path: Path) -> None:
             f"The journal {path} must have schema version {SCHEMA_VERSION}. Got {version}: it was "
             "written by another version of fraudkit, or is another program's database"
         )
-
-
-def _insertion(record: Record) -> tuple[str, tuple[object, ...]]:
-    if isinstance(record, OutcomeRecord):
-        return _ADD_OUTCOME, (
-            record.transaction_id,
-            record.received_at_ms,
-            record.outcome_id,
-            record.outcome,
-        )
-    return _ADD_DECISION, (
-        record.transaction_id,
-        record.received_at_ms,
-        record.event_time_ms,
-        record.amount_minor,
-        _encode_entities(record.entities).decode(),
-        record.request_digest,
-        record.features_version,
-        record.features,
-        record.decision,
-    )
-
-
-def _record(row: tuple[Any, ...], path: Path) -> Record:
-    return _decision(row, path) if row[1] == "decision" else _outcome(row)
-
-
-def _outcome(row: tuple[Any, ...]) -> OutcomeRecord:
-    return OutcomeRecord(
-        transaction_id=row[2], received_at_ms=row[3], outcome_id=row[4], outcome=row[5]
-    )
-
-
-def _decision(row: tuple[Any, ...], path: Path) -> DecisionRecord:
-    try:
-        entities = _decode_entities(row[8])
-    except msgspec.DecodeError as error:
-        raise _wrapped(error, path, f"read at record {row[0]}") from error
-    return DecisionRecord(
-        transaction_id=row[2],
-        received_at_ms=row[3],
-        event_time_ms=row[6],
-        amount_minor=row[7],
-        entities=entities,
-        request_digest=row[9],
-        features_version=row[10],
-        features=row[11],
-        decision=row[12],
-    )
 
 
 def _wrapped(error: Exception, path: Path, attempt: str) -> JournalError:

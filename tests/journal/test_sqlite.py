@@ -68,6 +68,37 @@ def mode(path: Path) -> int:
 
 
 @settings(deadline=None, max_examples=60)
+@given(st.lists(st.lists(DECISIONS | OUTCOMES, max_size=6), max_size=6))
+def test_many_at_once_are_written_as_one_by_one(groups: list[list[Record]]) -> None:
+    with (
+        TemporaryDirectory() as folder,
+        SqliteJournal(Path(folder) / "one") as one_by_one,
+        SqliteJournal(Path(folder) / "many") as grouped,
+    ):
+        for group in groups:
+            expected = [one_by_one.append(record) for record in group]
+            assert grouped.append_many(group) == expected
+        assert list(grouped.records()) == list(one_by_one.records())
+
+
+def test_many_at_once_are_written_all_or_none(tmp_path: Path) -> None:
+    too_large = decision("t-2", received_at_ms=2**63)
+    with SqliteJournal(tmp_path / "journal.sqlite3") as journal:
+        with pytest.raises(JournalError):
+            journal.append_many([decision(), outcome(), too_large])
+        assert list(journal.records()) == []
+        assert journal.append_many([decision(), outcome()]) == [True, True]
+        journal._connection.execute(
+            "CREATE TEMP TRIGGER fails BEFORE INSERT ON record "
+            "WHEN new.transaction_id = 'fails' BEGIN SELECT RAISE(ABORT, 'no'); END"
+        )
+        with pytest.raises(JournalError, match="no"):
+            journal.append_many([decision("t-3"), decision("fails"), decision("t-4")])
+        assert len(list(journal.records())) == 2
+        assert journal.append(decision("t-3"))
+
+
+@settings(deadline=None, max_examples=60)
 @given(st.lists(DECISIONS | OUTCOMES, max_size=20))
 def test_what_is_written_is_read_in_order_and_each_outcome_once(written: list[Record]) -> None:
     kept: list[Record] = []

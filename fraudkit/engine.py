@@ -22,7 +22,7 @@ from fraudkit.domain.decision import Decision, Versions
 from fraudkit.domain.outcome import Outcome
 from fraudkit.domain.payment_choice import PaymentContext, Recommendation
 from fraudkit.domain.transaction import Transaction
-from fraudkit.errors import InputError
+from fraudkit.errors import InputError, JournalError, TransactionConflict
 from fraudkit.explanation.journalled import explain_decision
 from fraudkit.explanation.row import TreeShapValues
 from fraudkit.explanation.values import Explanation
@@ -32,12 +32,14 @@ from fraudkit.features.online import OnlineFeatures, OnlineRow
 from fraudkit.features.plan import WindowPlan, window_plan
 from fraudkit.features.spec import OrderFeature
 from fraudkit.features.state import Appended, StateStore, StoreCounters
-from fraudkit.features.window_arrays import EVENT_TIME, NO_KEY
+from fraudkit.features.window_arrays import NO_KEY
 from fraudkit.input_checks import input_warnings, refuse_future, refuse_other_content
-from fraudkit.journal.record import DecisionRecord, Journal, OutcomeRecord
+from fraudkit.journal.record import DecisionRecord, Journal, OutcomeRecord, Record
+from fraudkit.noted import Noted, NotedDecisions
 from fraudkit.past import Asked, Past
 from fraudkit.payments.catalog import PaymentCatalog
 from fraudkit.payments.ranking import recommend
+from fraudkit.repeats import differing_fields
 from fraudkit.scoring.bundle import Bundle, load_bundle
 from fraudkit.scoring.calibration import probability
 from fraudkit.scoring.reasons import Reasons
@@ -85,10 +87,13 @@ class Engine:
         self._past = Past(features, plan, self._store, currency)
         origin = f"policy.toml of bundle {bundle.version}"
         self._decider = Decider(parse_policy(bundle.policy_text, origin, currency=currency))
-        self._hash = IdentifierHash(hash_key)
+        identifier_hash = IdentifierHash(hash_key)
         self._features = OnlineFeatures(
-            features, plan, self._store, bundle.rates, self._hash, enrichment
+            features, plan, self._store, bundle.rates, identifier_hash, enrichment
         )
+        self._noted = None
+        if journal is not None:
+            self._noted = NotedDecisions(journal, features.entity_names, identifier_hash)
         self._reasons = Reasons(bundle.features, bundle.reference)
         self._sources: frozenset[str] = frozenset(bundle.training.get("sources", ()))
         self._lock = Lock()
@@ -131,7 +136,7 @@ class Engine:
         hash_key : bytes, optional
             The merchant's secret for identifiers, 16 to 64 bytes; needed with a journal.
         catalog : PaymentCatalog, optional
-            Payment methods; those that come with fraudkit if none is given.
+            Payment methods; fraudkit's own if none is given.
         enrichment : Enrichment, optional
             The sources of derived fields; the kept lists of mail domains if none is given. One
             that the model was trained with and that is not there stands in
@@ -170,8 +175,8 @@ class Engine:
     def score(self, transaction: Transaction, *, now_ms: int | None = None) -> Decision:
         """Decide one transaction, and remember it for those that follow.
 
-        A transaction whose newest decision in the journal was about the same content gets that
-        decision; the same id with other content is decided anew, with a warning, and counts once.
+        It is in the journal when this returns. A transaction that was decided before gets the
+        decision that stands.
 
         Parameters
         ----------
@@ -183,34 +188,42 @@ class Engine:
         ------
         fraudkit.errors.InvalidField
             If the event time lies in the future.
+        fraudkit.errors.TransactionConflict
+            If the journal holds other content under its id.
         fraudkit.errors.JournalError
             If it cannot be journalled; then it is not remembered either.
         """
-        now_ms = transaction.event_time_ms if now_ms is None else now_ms
-        refuse_future("/event_time", transaction.event_time, now_ms)
         with self._lock:
-            received_at_ms = self._past.received(now_ms)
-            row = self._features.prepare(transaction, received_at_ms)
-            asked = self._past.exchange(row)
-            try:
-                decision = self._decision(transaction, row, asked, received_at_ms)
-            except BaseException:
-                self._past.take_back(row, asked)
-                raise
-            self._past.note_decision(row, asked, decision.action)
-        return decision
+            noted = self._decide(transaction, now_ms)
+            self._write()
+        return noted.decision
+
+    def decide(self, transaction: Transaction, *, now_ms: int | None = None) -> Noted:
+        """Decide as `score` does; it is in the journal, and may be answered, after `write`."""
+        with self._lock:
+            return self._decide(transaction, now_ms)
+
+    def write(self) -> None:
+        """Write all decisions that wait to the journal, in one commit.
+
+        Raises
+        ------
+        fraudkit.errors.JournalError
+            If it cannot; then none was written, and all of them are forgotten.
+        """
+        with self._lock:
+            self._write()
 
     def record(self, outcome: Outcome, *, now_ms: int | None = None) -> bool:
         """Take in an outcome, once; an outcome may come before its transaction.
 
-        Returns ``False`` where the journal holds an outcome of this id already. Without a
-        journal it is always ``True``; the windows take the same outcome twice without harm.
+        Returns ``False`` where the journal holds an outcome of this id already; without a journal
+        always ``True``.
 
         Parameters
         ----------
         now_ms : int, optional
-            When it was received, UTC epoch milliseconds. If given, an outcome that was available
-            more than five minutes later is refused.
+            As of `score`; an outcome that was available more than five minutes later is refused.
 
         Raises
         ------
@@ -223,15 +236,15 @@ class Engine:
             refuse_future("/available_at", outcome.available_at, now_ms)
         with self._lock:
             received_at_ms = self._past.received_outcome(outcome, now_ms)
-            if self._journal is not None:
+            if self._noted is not None:
                 record = OutcomeRecord(
                     outcome_id=outcome.outcome_id,
                     transaction_id=outcome.transaction_id,
                     received_at_ms=received_at_ms,
                     outcome=msgspec.json.encode(outcome),
                 )
-                if not self._journal.append(record):
-                    refuse_other_content(record, self._journal.outcome(outcome.outcome_id))
+                if not self._write(record):
+                    refuse_other_content(record, self._noted.outcome(outcome.outcome_id))
                     return False
             self._past.note_outcome(outcome, received_at_ms)
         return True
@@ -239,10 +252,7 @@ class Engine:
     def recommend(self, context: PaymentContext, *, now_ms: int | None = None) -> Recommendation:
         """Return the payment methods to show, ranked, and why the others are left out.
 
-        Parameters
-        ----------
-        now_ms : int, optional
-            The day whose catalogue holds; the catalogue's own day if none is given.
+        ``now_ms`` is the day whose catalogue holds; the catalogue's own day if none is given.
         """
         return recommend(
             context, self._catalog, now_ms=self._catalog.as_of_ms if now_ms is None else now_ms
@@ -253,14 +263,14 @@ class Engine:
     ) -> Explanation:
         """Return why an order was decided so, and what would have decided it otherwise.
 
-        Takes milliseconds to a second; other orders are decided meanwhile.
+        Takes up to a second; other orders are decided meanwhile.
 
         Parameters
         ----------
         decision : Decision or str
             A decision, or the id of a transaction: the newest decision about it.
         treeshap : callable, optional
-            A `fraudkit.scoring.trees.treeshap.TreeShap`, whose values then stand beside ours.
+            A `fraudkit.scoring.trees.treeshap.TreeShap`; its values then stand beside ours.
 
         Raises
         ------
@@ -277,7 +287,7 @@ class Engine:
 
     @property
     def counters(self) -> StoreCounters:
-        """What the windows' store holds, and what it let go."""
+        """What the windows' store holds and let go."""
         with self._lock:
             return self._store.counters
 
@@ -310,24 +320,55 @@ class Engine:
             if isinstance(record, DecisionRecord):
                 self._decider.recall(record.decision, record.event_time_ms)
 
-    def _decision(
-        self, transaction: Transaction, row: OnlineRow, asked: Asked, received_at_ms: int
-    ) -> Decision:
-        """Return the decision that stands in the journal for this very request, or make one."""
-        if self._journal is None:
-            return self._decide(transaction, row, asked)
-        request = self._hash.digest(msgspec.json.encode(transaction))
-        if asked.missing or asked.found is not Appended.ACCEPTED:
-            earlier = self._journal.last_decision(transaction.transaction_id)
-            if earlier is not None and earlier.request_digest == request:
-                return msgspec.json.decode(earlier.decision, type=Decision)
-        decision = self._decide(transaction, row, asked)
-        self._journal.append(
-            self._decision_record(transaction, row, decision, request, received_at_ms)
-        )
-        return decision
+    def _decide(self, transaction: Transaction, now_ms: int | None) -> Noted:
+        now_ms = transaction.event_time_ms if now_ms is None else now_ms
+        refuse_future("/event_time", transaction.event_time, now_ms)
+        received_at_ms = self._past.received(now_ms)
+        row = self._features.prepare(transaction, received_at_ms)
+        asked = self._past.exchange(row)
+        try:
+            return self._stands(transaction, row, asked) or self._made(
+                transaction, row, asked, received_at_ms
+            )
+        except BaseException:
+            self._past.take_back(row, asked)
+            raise
 
-    def _decide(self, transaction: Transaction, row: OnlineRow, asked: Asked) -> Decision:
+    def _stands(self, transaction: Transaction, row: OnlineRow, asked: Asked) -> Noted | None:
+        """Return the decision about an order that was decided before."""
+        earlier = None
+        if self._noted is not None and (asked.missing or asked.found is not Appended.ACCEPTED):
+            earlier = self._noted.standing(transaction.transaction_id)
+        if self._noted is None or earlier is None:
+            return None
+        if earlier.request_digest != self._noted.request_digest(transaction):
+            raise TransactionConflict(differing_fields(self._bundle.features, row, earlier))
+        return Noted(msgspec.json.decode(earlier.decision, type=Decision), earlier.decision)
+
+    def _made(
+        self, transaction: Transaction, row: OnlineRow, asked: Asked, received_at_ms: int
+    ) -> Noted:
+        decision = self._decision(transaction, row, asked)
+        if self._noted is None:
+            noted = Noted(decision)
+        else:
+            noted = self._noted.note(transaction, decision, row, asked, received_at_ms)
+        self._past.note_decision(row, asked, decision.action)
+        return noted
+
+    def _write(self, *more: Record) -> bool:
+        """Write what waits, then more; forget what waits if it cannot be written."""
+        if self._noted is None:
+            return True
+        try:
+            return self._noted.write(*more)
+        except JournalError:
+            for noted in self._noted.forgotten():
+                if noted.row is not None and noted.asked is not None:
+                    self._past.take_back(noted.row, noted.asked)
+            raise
+
+    def _decision(self, transaction: Transaction, row: OnlineRow, asked: Asked) -> Decision:
         raw_score, shapley = self._bundle.scorer.explain(row.values)
         fraud_probability = probability(self._bundle.calibration.log_odds_of(raw_score))
         missing = (*asked.missing, *(name for name in row.missing if name in self._sources))
@@ -350,31 +391,6 @@ class Engine:
             shaped_by=ruling.shaped_by,
             approve_propensity=ruling.approve_propensity,
             own_costs=ruling.own_costs,
-        )
-
-    def _decision_record(
-        self,
-        transaction: Transaction,
-        row: OnlineRow,
-        decision: Decision,
-        request: bytes,
-        received_at_ms: int,
-    ) -> DecisionRecord:
-        names = self._bundle.features.entity_names
-        return DecisionRecord(
-            transaction_id=transaction.transaction_id,
-            received_at_ms=received_at_ms,
-            event_time_ms=int(row.event[EVENT_TIME]),
-            amount_minor=row.reference_amount_minor,
-            entities={
-                name: key
-                for name, key in zip(names, row.keys.tolist(), strict=True)
-                if key != NO_KEY
-            },
-            request_digest=request,
-            features_version=self.versions.features,
-            features=row.values.astype("<f8").tobytes(),
-            decision=msgspec.json.encode(decision),
         )
 
     def _warm_up(self, n_columns: int, n_out: int) -> None:

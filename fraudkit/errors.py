@@ -5,7 +5,8 @@
     FraudkitError
     ├── InputError (also ValueError)      what came from outside does not hold
     │   ├── InvalidField                  one field of a transaction, outcome or context
-    │   │   └── CardNumberRefused         a string that looks like a full card number
+    │   │   ├── CardNumberRefused         a string that looks like a full card number
+    │   │   └── TransactionConflict       an id that stands for another transaction
     │   ├── MappingError                  a mapping that does not fit the file
     │   ├── ClassifierError               a classifier of the user's own that cannot be used
     │   ├── DataFileError                 a file that cannot be read
@@ -29,6 +30,8 @@
 
 The message says what must hold, what came, where, and the likely fix.
 """
+
+from collections.abc import Sequence
 
 __all__ = [
     "ArtifactError",
@@ -55,6 +58,7 @@ __all__ = [
     "StoreError",
     "TableError",
     "TrainingError",
+    "TransactionConflict",
 ]
 
 
@@ -105,6 +109,26 @@ class CardNumberRefused(InvalidField):
             "a string that looks like one",
             "send a token or a fingerprint in /payment/card/fingerprint, "
             "and at most the first 8 and last 4 digits",
+        )
+
+
+class TransactionConflict(InvalidField):
+    """A transaction's id was decided with other content; nothing was recorded.
+
+    Parameters
+    ----------
+    differing : sequence of str
+        JSON pointers to the fields, as far as they can be told.
+    """
+
+    def __init__(self, differing: Sequence[str]) -> None:
+        self.differing = tuple(differing)
+        told = ", ".join(differing) or "a field that no feature reads"
+        super().__init__(
+            "/transaction_id",
+            "an id that stands for one content",
+            f"one that was decided with another content of {told}",
+            "send the very same body again, or a new attempt under a new id",
         )
 
 

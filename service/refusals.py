@@ -15,6 +15,7 @@ from fraudkit.errors import (
     InputError,
     InvalidField,
     StoreError,
+    TransactionConflict,
 )
 
 __all__ = [
@@ -34,6 +35,7 @@ CODES: dict[str, tuple[int, str]] = {
     "not_found": (404, "There is nothing at this path"),
     "method_not_allowed": (405, "The path is there, the method is not"),
     "body_timeout": (408, "The body did not arrive in time"),
+    "transaction_conflict": (409, "The id was decided with other content; `received` says what"),
     "body_too_large": (413, f"The body is longer than {BODY_BYTES_MAX:,} bytes"),
     "unsupported_media_type": (415, "The body is declared as something other than plain JSON"),
     "invalid_field": (422, "One field does not hold; `pointer` says which"),
@@ -159,6 +161,8 @@ def refusal_of_status(status: int) -> Answer:
 def _code_of(error: InvalidField, body: bytes) -> str:
     if isinstance(error, CardNumberRefused):
         return "card_number_refused"
+    if isinstance(error, TransactionConflict):
+        return "transaction_conflict"
     if error.pointer == "" and not _is_json(body):
         return "malformed_json"
     return "invalid_field"

@@ -184,7 +184,7 @@ def test_without_its_store_an_order_is_decided_as_the_policy_says(
 class ForgetfulJournal(SqliteJournal):
     """A journal that cannot be written."""
 
-    def append(self, _record: object) -> bool:
+    def append_many(self, _records: object) -> list[bool]:
         raise JournalError("the disk is full")
 
 

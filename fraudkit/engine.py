@@ -34,7 +34,7 @@ from fraudkit.features.spec import OrderFeature
 from fraudkit.features.state import Appended, StateStore, StoreCounters
 from fraudkit.features.window_arrays import NO_KEY
 from fraudkit.input_checks import input_warnings, refuse_future, refuse_other_content
-from fraudkit.journal.record import DecisionRecord, Journal, OutcomeRecord, Record
+from fraudkit.journal.record import DecisionRecord, Journal, OutcomeRecord
 from fraudkit.noted import Noted, NotedDecisions
 from fraudkit.past import Asked, Past
 from fraudkit.payments.catalog import PaymentCatalog
@@ -204,13 +204,7 @@ class Engine:
             return self._decide(transaction, now_ms)
 
     def write(self) -> None:
-        """Write all decisions that wait to the journal, in one commit.
-
-        Raises
-        ------
-        fraudkit.errors.JournalError
-            If it cannot; then none was written, and all of them are forgotten.
-        """
+        """Write all decisions that wait to the journal, in one commit; or forget them and raise."""
         with self._lock:
             self._write()
 
@@ -243,7 +237,8 @@ class Engine:
                     received_at_ms=received_at_ms,
                     outcome=msgspec.json.encode(outcome),
                 )
-                if not self._write(record):
+                # What waits is written before it; where that fails, it waits on.
+                if not self._noted.write(record):
                     refuse_other_content(record, self._noted.outcome(outcome.outcome_id))
                     return False
             self._past.note_outcome(outcome, received_at_ms)
@@ -356,12 +351,12 @@ class Engine:
         self._past.note_decision(row, asked, decision.action)
         return noted
 
-    def _write(self, *more: Record) -> bool:
-        """Write what waits, then more; forget what waits if it cannot be written."""
+    def _write(self) -> None:
+        """Write what waits; forget it if it cannot be written."""
         if self._noted is None:
-            return True
+            return
         try:
-            return self._noted.write(*more)
+            self._noted.write()
         except JournalError:
             for noted in self._noted.forgotten():
                 if noted.row is not None and noted.asked is not None:

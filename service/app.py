@@ -21,9 +21,10 @@ from fraudkit.engine import Engine
 from fraudkit.journal.sqlite import SqliteJournal
 from service.openapi import openapi_document
 from service.opening import opened
-from service.refusals import Answer, internal_error, refusal_of_status
+from service.refusals import Answer, internal_error, refusal_of, refusal_of_status
 from service.routes import Alive, Endpoint, readiness, recommend, record, score
 from service.settings import Settings
+from service.turns import Turns
 
 __all__ = ["create_app"]
 
@@ -56,7 +57,7 @@ def create_app(
             yield
             return
         with opened(settings) as held:
-            _add_routes(app, held.engine, held.journal, settings.api_key)
+            _add_routes(app, held.engine, held.journal, settings)
             yield
 
     app = FastAPIOffline(
@@ -70,13 +71,15 @@ def create_app(
     document = openapi_document(version("fraudkit"), needs_key=settings.api_key is not None)
     app.openapi = lambda: document  # type: ignore[method-assign]  # FastAPI's own way to extend it
     if engine is not None:
-        _add_routes(app, engine, journal, settings.api_key)
+        _add_routes(app, engine, journal, settings)
     return app
 
 
 def _add_routes(
-    app: FastAPI, engine: Engine, journal: SqliteJournal | None, api_key: str | None
+    app: FastAPI, engine: Engine, journal: SqliteJournal | None, settings: Settings
 ) -> None:
+    turns = Turns(engine.write, waiting_max=settings.waiting_max, refused=refusal_of)
+
     async def ready(_: Request) -> Response:
         state = readiness(engine, journal)
         return _response(Answer(200 if state.ready else 503, msgspec.json.encode(state)))
@@ -85,12 +88,13 @@ def _add_routes(
         return _response(Answer(200, msgspec.json.encode(Alive())))
 
     posts = {
-        "/v1/score": score(engine),
-        "/v1/outcomes": record(engine),
-        "/v1/payment-methods": recommend(engine),
+        "/v1/score": (score(engine), turns),
+        "/v1/outcomes": (record(engine), turns),
+        "/v1/payment-methods": (recommend(engine), None),
     }
-    for path, answer in posts.items():
-        endpoint: Any = Endpoint(answer, api_key)  # Starlette takes ASGI applications here too
+    for path, (answer, line) in posts.items():
+        # Starlette takes ASGI applications here too.
+        endpoint: Any = Endpoint(answer, settings.api_key, line)
         app.add_route(path, endpoint, methods=["POST"])
     app.add_route("/healthz", alive, methods=["GET"])
     app.add_route("/readyz", ready, methods=["GET"])

@@ -75,7 +75,7 @@ def _paths(schema_of: dict[Any, dict[str, Any]], *, needs_key: bool) -> dict[str
         "Decide an order",
         _content(schema_of[Transaction], {"An order paid by card": examples.ORDER}),
         {"200": _answer("The decision", schema_of[Decision], examples.DECISION)},
-        _refusals(error, (*_DECODING_REFUSALS, 503), needs_key=needs_key),
+        _refusals(error, (*_DECODING_REFUSALS, 409, 503), needs_key=needs_key),
     )
     record = _post(
         "Tell what became of an order",

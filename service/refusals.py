@@ -42,9 +42,16 @@ CODES: dict[str, tuple[int, str]] = {
     "card_number_refused": (422, "A string looks like a full card number; none is ever taken in"),
     "request_refused": (400, "The request cannot be served as it is"),
     "internal_error": (500, "A fault of the service; nothing of it is told"),
+    "overloaded": (503, "More requests than may wait; nothing was recorded, send again later"),
     "store_unavailable": (503, "The journal cannot be written; nothing was recorded, send again"),
 }
 """Error code → HTTP status and meaning."""
+
+_HEADERS = {
+    "unauthorized": ((b"www-authenticate", b"Bearer"),),
+    "overloaded": ((b"retry-after", b"1"),),
+    "store_unavailable": ((b"retry-after", b"1"),),
+}
 
 
 class ErrorDetail(Struct, frozen=True, kw_only=True):
@@ -113,11 +120,11 @@ def refusal(
         hint=hint,
         message=message or written,
     )
-    headers = ((b"www-authenticate", b"Bearer"),) if code == "unauthorized" else ()
+    headers = _HEADERS.get(code, ())
     return Answer(CODES[code][0], msgspec.json.encode(ErrorBody(detail)), headers)
 
 
-def refusal_of(error: FraudkitError, body: bytes) -> Answer:
+def refusal_of(error: FraudkitError, body: bytes = b"") -> Answer:
     """Return the answer to an error that a body led to."""
     if isinstance(error, InvalidField):
         return refusal(

@@ -13,6 +13,7 @@ import logging
 import time
 import traceback
 from collections.abc import Callable, Iterable
+from functools import partial
 
 import msgspec
 from msgspec import Struct
@@ -29,6 +30,7 @@ from fraudkit.engine import Engine
 from fraudkit.errors import FraudkitError, JournalError
 from fraudkit.journal.sqlite import SqliteJournal
 from service.refusals import Answer, internal_error, refusal, refusal_of
+from service.turns import Turns
 
 __all__ = [
     "BODY_SECONDS_MAX",
@@ -49,6 +51,12 @@ BODY_SECONDS_MAX = 10
 _log = logging.getLogger("service")
 _encode = msgspec.json.Encoder().encode
 _JSON = (b"content-type", b"application/json")
+_OVERLOADED = refusal(
+    "overloaded",
+    "fewer requests at once",
+    "more than may wait",
+    "nothing was recorded; send the request again after the seconds of Retry-After",
+)
 
 Headers = Iterable[tuple[bytes, bytes]]
 
@@ -101,10 +109,18 @@ class Endpoint:
         From the bytes of the body and the time of receipt (epoch milliseconds) to the answer.
     api_key : str or None
         What callers must send as ``Authorization: Bearer``.
+    turns : Turns or None
+        Where its requests stand in line; ``None`` where they need not.
     """
 
-    def __init__(self, answer: Callable[[bytes, int], Answer], api_key: str | None) -> None:
+    def __init__(
+        self,
+        answer: Callable[[bytes, int], Answer],
+        api_key: str | None,
+        turns: Turns | None = None,
+    ) -> None:
         self._answer = answer
+        self._turns = turns
         self._authorization = None if api_key is None else f"Bearer {api_key}".encode("ascii")
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -114,7 +130,7 @@ class Endpoint:
             body = await _read(receive)
             if body is None:
                 return
-            answer = self._answered(body) if isinstance(body, bytes) else body
+            answer = await self._in_turn(body) if isinstance(body, bytes) else body
         headers = [_JSON, (b"content-length", b"%d" % len(answer.body)), *answer.headers]
         await send({"type": "http.response.start", "status": answer.status, "headers": headers})
         await send({"type": "http.response.body", "body": answer.body})
@@ -132,6 +148,12 @@ class Endpoint:
             )
         return _refused_media_type(given) or _refused_length(given)
 
+    async def _in_turn(self, body: bytes) -> Answer:
+        if self._turns is None:
+            return self._answered(body)
+        answered = self._turns.join(partial(self._answered, body))
+        return _OVERLOADED if answered is None else await answered
+
     def _answered(self, body: bytes) -> Answer:
         try:
             return self._answer(body, time.time_ns() // 1_000_000)
@@ -148,10 +170,10 @@ class Endpoint:
 
 
 def score(engine: Engine) -> Callable[[bytes, int], Answer]:
-    """Return the answer of ``POST /v1/score``: the engine's decision as JSON."""
+    """Return the answer of ``POST /v1/score``: the decision, which `Turns` writes."""
 
     def answer(body: bytes, now_ms: int) -> Answer:
-        return Answer(200, _encode(engine.score(decode_transaction(body), now_ms=now_ms)))
+        return Answer(200, engine.decide(decode_transaction(body), now_ms=now_ms).body)
 
     return answer
 

@@ -102,6 +102,14 @@ class Settings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
         ]
         | None
     ) = None
+    waiting_max: Annotated[
+        int,
+        Meta(
+            ge=1,
+            le=100_000,
+            description="How many requests may wait; the next gets 503 with `Retry-After` at once",
+        ),
+    ] = 256
     ip_files: Annotated[
         str, Meta(description="MaxMind-format files about IP addresses, separated by commas")
     ] = ""

@@ -140,15 +140,26 @@ def page_of(
 """
 
 
-def sections_fragment(title: str, sections: Iterable[Section], *, draw: Draw | None = None) -> str:
-    """Return a title and the sections' sentences, plots and tables, for a notebook."""
+def sections_fragment(
+    title: str, sections: Iterable[Section], *, draw: Draw | None = None, style: str = ""
+) -> str:
+    """Return a title and the sections' sentences, plots and tables, for a notebook.
+
+    Parameters
+    ----------
+    draw : callable, optional
+        Name of a section's plot → the plot; without it none is drawn.
+    style : str
+        Of the element around all, such as the colours that plots take.
+    """
     parts = [f"<h3>{escape(title)}</h3>\n"]
     for section in sections:
         parts.append(f"<h4>{escape(section.title)}</h4>\n{_sentences(section)}")
         if draw is not None:
             parts.append(_figures(section, draw))
         parts.extend(map(_table, section.tables))
-    return f"<div>\n{''.join(parts)}</div>\n"
+    opening = f'<div style="{escape(style)}">' if style else "<div>"
+    return f"{opening}\n{''.join(parts)}</div>\n"
 
 
 def write_page(path: Path, page: str) -> None:

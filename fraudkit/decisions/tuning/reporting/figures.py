@@ -35,16 +35,16 @@ def percent_text(share: float) -> str:
 
 
 def money_text(minor: float, currency: str) -> str:
-    """Return an amount in major units, with two more digits below one unit.
+    """Return an amount in major units, with one more digit below one unit.
 
     Examples
     --------
     >>> money_text(-123_456.0, "EUR"), money_text(3.0, "EUR"), money_text(0.0, "JPY")
-    ('-1,234.56', '0.0300', '0')
+    ('-1,234.56', '0.030', '0')
     """
     digits = minor_unit_digits(currency)
     major = minor / 10**digits
-    return f"{major:,.{digits + 2 if 0.0 < abs(major) < 1.0 else digits}f}"
+    return f"{major:,.{digits + 1 if 0.0 < abs(major) < 1.0 else digits}f}"
 
 
 def with_interval(

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
-from typing import Final
+from collections.abc import Callable, Iterator, Mapping
+from typing import Any, Final
 
 from fraudkit.decisions.tuning.report import TuningReport
 from fraudkit.decisions.tuning.reporting.figures import (
@@ -29,31 +29,18 @@ WAYS: Final = {
 
 def glance(report: TuningReport) -> Iterator[tuple[str, str, str]]:
     """Yield the figures that are read first: what each is, the figure, and what bounds it."""
-    rates, money = {row["figure"]: row for row in report.rates.rows(named=True)}, money_of(report)
-    name = "mean_cost_minor_unseen"
-    words = "cost an order, on days not tuned on"
-    if name not in rates:
-        name, words = "mean_cost_minor", "cost an order, on the days tuned on"
-    yield words, money(rates[name]["value"]), bounds_text(rates[name], money)
-    for row in report.baselines.rows(named=True):
-        if row["decided_by"] != "tuned":
-            yield (
-                f"cost an order, {WAYS[row['decided_by']]}",
-                money(row["mean_cost_minor"]),
-                _saved_text(row["tuned_saves_minor"], money),
-            )
-    declined = rates["decline_share"]
+    rates = {row["figure"]: row for row in report.rates.rows(named=True)}
+    yield from _cost_figures(report, rates)
+    declined, bps = rates["decline_share"], rates["fraud_bps"]
     yield "orders declined", percent_text(declined["value"]), bounds_text(declined, percent_text)
-    days = report.days
-    room = report.policy.constraints.reviews_per_day
-    most = int(days["reviews"].to_numpy().max())
-    held = f"at most {most:,} on a day"
+    days, room = report.days, report.policy.constraints.reviews_per_day
+    reviews = days["reviews"].to_numpy()
+    most = f"at most {reviews.max():,} on a day"
     yield (
         "reviews a day",
-        f"{days['reviews'].to_numpy().mean():,.1f}",
-        held if room is None else f"{held}, room for {room:,}",
+        f"{reviews.mean():,.1f}",
+        most if room is None else f"{most}, room for {room:,}",
     )
-    bps = rates["fraud_bps"]
     yield (
         "fraud basis points of the value approved",
         number_text(bps["value"]),
@@ -61,6 +48,30 @@ def glance(report: TuningReport) -> Iterator[tuple[str, str, str]]:
     )
     n_orders, n_known = int(days["n_orders"].sum()), int(days["n_known"].sum())
     yield "outcome known", percent_text(n_known / n_orders), f"of {n_orders:,} orders"
+
+
+def _cost_figures(
+    report: TuningReport, rates: Mapping[str, Mapping[str, Any]]
+) -> Iterator[tuple[str, str, str]]:
+    currency, money = report.policy.costs.currency, money_of(report)
+    unseen = rates.get("mean_cost_minor_unseen")
+    told = unseen or rates["mean_cost_minor"]
+    which = "on the days tuned on" if unseen is None else "on days not tuned on"
+    yield f"cost an order, {which}", f"{money(told['value'])} {currency}", bounds_text(told, money)
+    for row in report.baselines.rows(named=True):
+        if row["decided_by"] != "tuned":
+            yield (
+                f"cost an order, {WAYS[row['decided_by']]}",
+                f"{money(row['mean_cost_minor'])} {currency}",
+                _saved_text(row["tuned_saves_minor"], money),
+            )
+
+
+def _saved_text(saved_minor: float | None, money: Callable[[float], str]) -> str:
+    if saved_minor is None:
+        return ""
+    said = "tuned saves" if saved_minor >= 0.0 else "tuned costs more by"
+    return f"{said} {money(abs(saved_minor))}"
 
 
 def warnings_section(report: TuningReport) -> Section | None:
@@ -85,10 +96,3 @@ def warnings_section(report: TuningReport) -> Section | None:
             "others may differ from these."
         )
     return Section("Know this first", tuple(said), is_warning=True) if said else None
-
-
-def _saved_text(saved_minor: float | None, money: Callable[[float], str]) -> str:
-    if saved_minor is None:
-        return ""
-    said = "tuned saves" if saved_minor >= 0.0 else "tuned costs more by"
-    return f"{said} {money(abs(saved_minor))}"

@@ -32,6 +32,8 @@ _STYLE: Final = f"""
 @media print {{ :root {{ {_BY_DAY} }} }}
 figure {{ max-width: 40rem; }}
 .cards div {{ max-width: 15rem; }}
+th, td {{ overflow-wrap: break-word; }}
+@media (max-width: 40rem) {{ td.whole {{ white-space: normal; }} }}
 """
 
 # A notebook has its own paper, by day or by night: lines take its colour of text.

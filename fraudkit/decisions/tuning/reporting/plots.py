@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Final
 
 import numpy as np
 
@@ -76,7 +76,7 @@ def plots_of(report: TuningReport) -> Mapping[str, Plot[TuningReport]]:
             "The same plane for each of the segments with most frauds, in the same colours.",
             (rows, columns),
             draw_segment_regions,
-            (_WIDTH, 0.5 + 1.9 * rows),
+            (_WIDTH, 0.6 + 1.9 * rows),
         )
     return plots
 
@@ -128,7 +128,7 @@ def _draw_stopped(report: TuningReport, axes: list[Axes]) -> None:
         for row in rows.rows(named=True)
         if row["point"] in _POINTS and row["precision"] is not None
     ]
-    _label_points(panel, points, is_empty_below=_is_empty_below(cuts))
+    _label_points(panel, points)
     panel.set(
         xlim=(0, 102),
         ylim=(0, 104),
@@ -143,32 +143,24 @@ def _draw_stopped(report: TuningReport, axes: list[Axes]) -> None:
     )
 
 
-def _is_empty_below(cuts: Any) -> bool:
-    """Return whether there is more room below the curve by count than above it."""
-    recall, precision = cuts["recall"].to_numpy(), cuts["precision"].to_numpy()
-    return bool(np.sum(np.diff(recall, prepend=0.0) * precision) > 0.5)
-
-
-def _label_points(
-    panel: Axes, points: list[tuple[float, float, str]], *, is_empty_below: bool
-) -> None:
-    """Mark points, with their words stacked in the corner that holds no curve."""
+def _label_points(panel: Axes, points: list[tuple[float, float, str]]) -> None:
+    """Mark points, with their words stacked in the corner that the points leave free."""
     shown: dict[tuple[float, float], str] = {}
     for recall, precision, words in points:
         # Where an action is never taken, its point is that of the next stricter one.
         shown.setdefault((recall, precision), words)
-    top, step = (42.0, 16.0) if is_empty_below else (96.0, 16.0)
-    across = 4.0 if is_empty_below else 98.0
-    for place, ((recall, precision), words) in enumerate(sorted(shown.items())):
+    is_free_below = all(precision > 45.0 for recall, precision in shown if recall < 60.0)
+    across, top = (4.0, 36.0) if is_free_below else (98.0, 96.0)
+    for place, (point, words) in enumerate(sorted(shown.items())):
         panel.annotate(
             words,
-            (recall, precision),
-            xytext=(across, top - step * place),
-            ha="left" if is_empty_below else "right",
+            point,
+            xytext=(across, top - 14.0 * place),
+            ha="left" if is_free_below else "right",
             va="center",
             arrowprops={"arrowstyle": "-", "color": COLOURS["ink"], "linewidth": 0.6},
         )
-        panel.plot(recall, precision, "o", color=COLOURS["fraud"], markersize=7)
+        panel.plot(*point, "o", color=COLOURS["fraud"], markersize=7)
 
 
 def _draw_days(report: TuningReport, axes: list[Axes]) -> None:
@@ -179,6 +171,7 @@ def _draw_days(report: TuningReport, axes: list[Axes]) -> None:
     start = days["day_start_ms"].to_numpy().astype("datetime64[ms]")
     middle = start + np.timedelta64(_DAY_MS // 2, "ms")
     reviews = days["reviews"].to_numpy()
+    upper.set_axisbelow(True)
     upper.bar(middle, reviews, width=0.85, color=COLOURS["accent"])
     most = max(float(reviews.max(initial=0)), 1.0)
     if room is not None and room <= 3.0 * most:

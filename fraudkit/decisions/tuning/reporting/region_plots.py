@@ -18,6 +18,7 @@ from fraudkit.reporting.plots import COLOURS
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
+    from matplotlib.patches import Patch
 
 __all__ = ["ACTION_COLOURS", "draw_regions", "draw_segment_regions", "segment_panels"]
 
@@ -63,6 +64,13 @@ def draw_segment_regions(report: TuningReport, axes: list[Axes]) -> None:
         panel.set_title(name.encode("ascii", "replace").decode(), fontsize=10)
     for panel in axes[len(names) :]:
         panel.set_visible(False)
+    seen = set(report.decision_regions["action"])
+    axes[0].figure.legend(
+        handles=[_key(name) for name in ACTIONS if name in seen],
+        loc="outside lower center",
+        ncols=len(seen),
+        labelcolor=COLOURS["ink"],
+    )
 
 
 def segment_panels(report: TuningReport) -> tuple[int, int]:
@@ -110,8 +118,6 @@ def _draw_plane(panel: Axes, regions: pl.DataFrame) -> Bands:
 
 def _label_bands(panel: Axes, bands: Bands) -> None:
     """Name each band inside it, or below the plane where it is too thin."""
-    from matplotlib.patches import Patch
-
     low, high = panel.get_ylim()
     thin = []
     for name in ACTIONS:
@@ -125,7 +131,7 @@ def _label_bands(panel: Axes, bands: Bands) -> None:
             for place in range(reach, len(amounts) - reach)
         ])  # fmt: skip
         if not len(heights) or heights.max() < _LABEL_SHARE * (high - low):
-            thin.append(Patch(color=ACTION_COLOURS[name], label=name))
+            thin.append(_key(name))
             continue
         # Of places about as high as the highest, the one nearest the middle.
         roomy = np.flatnonzero(heights >= 0.8 * heights.max())
@@ -141,6 +147,12 @@ def _label_bands(panel: Axes, bands: Bands) -> None:
             handles=thin, loc="upper center", bbox_to_anchor=(0.5, -0.16), ncols=len(thin),
             labelcolor=COLOURS["ink"],
         )  # fmt: skip
+
+
+def _key(action: str) -> Patch:
+    from matplotlib.patches import Patch
+
+    return Patch(color=ACTION_COLOURS[action], label=action)
 
 
 def _write_scales(

@@ -111,10 +111,8 @@ def _decides(report: TuningReport) -> Section:
         "What it decides",
         (
             "Each point of the plane is an order, by its amount and its probability of fraud.",
-            (
-                "The colour is what happens to it, limits of the day aside. A challenge is shown where "
-                "any such payment can be challenged."
-            ),
+            "Its colour says what happens to it, limits of the day aside.",
+            "A challenge is shown where any such payment can be challenged.",
         ),
         (_thresholds_table(report),),
         ("regions", "segment-regions") if len(segments) else ("regions",),
@@ -195,8 +193,8 @@ def _days(report: TuningReport) -> Section:
     if room is not None:
         full = int((days["reviews"] >= room).sum())
         sentences.append(
-            f"On {full:,} of {len(days):,} days all {room:,} reviews were used; what came later "
-            "on such a day got the next best action."
+            f"On {full:,} of {len(days):,} days all {room:,} reviews were used: an order that came "
+            "later could not be reviewed and got the next best action."
         )
     table = TableContent("", ("", "mean of days", "most on a day"), rows)
     return Section("Day by day", tuple(sentences), (table,), ("days",))

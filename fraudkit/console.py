@@ -11,7 +11,14 @@ from contextlib import contextmanager
 
 import msgspec
 from rich.console import Console
-from rich.progress import BarColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
+from rich.progress import (
+    BarColumn,
+    MofNCompleteColumn,
+    Progress,
+    SpinnerColumn,
+    TextColumn,
+    TimeElapsedColumn,
+)
 
 __all__ = ["counting", "err", "out", "print_json", "stages"]
 
@@ -33,7 +40,9 @@ def stages(*, is_quiet: bool) -> Iterator[Callable[[str], None]]:
 @contextmanager
 def counting(total: int | None, what: str, *, is_quiet: bool) -> Iterator[Callable[[int], None]]:
     """Show how many are done, with the time it takes; yields the function to tell it."""
-    columns = (SpinnerColumn(), TextColumn(what), BarColumn(), TimeElapsedColumn())
+    columns = (
+        SpinnerColumn(), TextColumn(what), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn(),
+    )  # fmt: skip
     with Progress(
         *columns, console=err, transient=True, disable=is_quiet or not err.is_terminal
     ) as progress:

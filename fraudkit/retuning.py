@@ -8,6 +8,7 @@ import polars as pl
 from fraudkit.decisions.decider import Decider
 from fraudkit.decisions.policy import Policy
 from fraudkit.decisions.tuning import PolicyTuner
+from fraudkit.decisions.tuning.redrawing import OnProgress
 from fraudkit.domain.money import RateTable
 from fraudkit.errors import DataFileError, PolicyError, TrainingError
 from fraudkit.evaluation import scored_orders
@@ -26,6 +27,7 @@ def tune_on_scores(
     *,
     as_of_ms: int,
     label_delay_days: float | None = None,
+    on_progress: OnProgress | None = None,
 ) -> PolicyTuner:
     """Fit a tuner on scored orders with the labels that were mature by ``as_of_ms``.
 
@@ -40,6 +42,8 @@ def tune_on_scores(
         Amounts, fields, and labels or outcomes, of the same orders.
     as_of_ms, label_delay_days
         As in `fraudkit.evaluation.evaluate`.
+    on_progress : callable, optional
+        As in `PolicyTuner.fit`.
 
     Raises
     ------
@@ -87,4 +91,5 @@ def tune_on_scores(
         amount_minor=orders["amount_minor"].to_numpy(),
         event_time=orders["event_time_ms"].to_numpy(),
         columns={path: orders[path].to_list() for path in paths if path in orders.columns},
+        on_progress=on_progress,
     )

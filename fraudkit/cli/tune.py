@@ -12,7 +12,7 @@ from rich.table import Table
 from fraudkit import console
 from fraudkit.cli.options import AsJson, DataFiles, MappingFile
 from fraudkit.cli.reading import last_known_ms, read_orders, read_policy, report_errors, time_ms
-from fraudkit.console import print_json, stages
+from fraudkit.console import counting, print_json
 from fraudkit.errors import InputError
 
 if TYPE_CHECKING:
@@ -57,15 +57,22 @@ def tune(  # noqa: PLR0913, PLR0917 - options of a command
         str | None, typer.Option(help="When we look, RFC 3339; the last known label if not given.")
     ] = None,
     seed: Annotated[int, typer.Option(min=0, help="Draws the days.")] = 0,
+    report: Annotated[
+        Path | None, typer.Option(help="HTML file to write: what was found, with plots.")
+    ] = None,
     as_json: AsJson = False,  # noqa: FBT002 - a command-line flag
 ) -> None:
     """Find the policy that would have cost least, and write it as a file."""
     from fraudkit.decisions.tuning import PolicyTuner
     from fraudkit.evaluation import read_scores
+    from fraudkit.reporting.page import write_page
+    from fraudkit.reporting.plots import check_can_draw
     from fraudkit.retuning import tune_on_scores
 
     if out.suffix != ".toml":
         raise InputError(f"--out must end in .toml, got {out.name!r}")
+    if report is not None:
+        check_can_draw()
     columns, read = read_orders(data, mapping)
     report_errors(read)
     frame, own_policy = read_scores(scores)
@@ -75,8 +82,7 @@ def tune(  # noqa: PLR0913, PLR0917 - options of a command
         form=form.value,
         n_resamples=resamples, seed=seed, n_jobs=-1,
     )  # fmt: skip
-    with stages(is_quiet=as_json) as show:
-        show("tuning")
+    with counting(resamples, "tuning on redrawn days", is_quiet=as_json) as show:
         tune_on_scores(
             tuner,
             frame,
@@ -84,12 +90,19 @@ def tune(  # noqa: PLR0913, PLR0917 - options of a command
             columns.rates,
             as_of_ms=last_known_ms(read, columns) if as_of is None else time_ms(as_of, "--as-of"),
             label_delay_days=columns.delay_days,
+            on_progress=lambda done, _of: show(done),
         )
     _write(out, tuner.policy_)
+    if report is not None:
+        write_page(report, tuner.report().page())
     if as_json:
         print_json(_plain(tuner, out))
     else:
         _show(tuner, out)
+        if report is not None:
+            console.out.print(
+                f"report written to {report}", highlight=False, markup=False, soft_wrap=True
+            )
 
 
 def _write(out: Path, policy: Policy) -> None:

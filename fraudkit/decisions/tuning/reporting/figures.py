@@ -19,6 +19,7 @@ __all__ = [
     "money_text",
     "number_text",
     "percent_text",
+    "tenths_text",
     "with_interval",
 ]
 
@@ -86,6 +87,17 @@ def number_text(value: float) -> str:
     if isnan(value):
         return NOT_KNOWN
     return f"{value:,.4g}" if abs(value) < 1000.0 else f"{value:,.0f}"
+
+
+def tenths_text(value: float) -> str:
+    """Return a number to one decimal.
+
+    Examples
+    --------
+    >>> tenths_text(12.0)
+    '12.0'
+    """
+    return f"{value:,.1f}"
 
 
 def day_text(time_ms: int) -> str:

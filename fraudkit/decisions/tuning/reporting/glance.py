@@ -9,8 +9,8 @@ from fraudkit.decisions.tuning.report import TuningReport
 from fraudkit.decisions.tuning.reporting.figures import (
     bounds_text,
     money_of,
-    number_text,
     percent_text,
+    tenths_text,
 )
 from fraudkit.reporting.sections import Section
 
@@ -38,13 +38,13 @@ def glance(report: TuningReport) -> Iterator[tuple[str, str, str]]:
     most = f"at most {reviews.max():,} on a day"
     yield (
         "reviews a day",
-        f"{reviews.mean():,.1f}",
+        tenths_text(float(reviews.mean())),
         most if room is None else f"{most}, room for {room:,}",
     )
     yield (
         "fraud basis points of the value approved",
-        number_text(bps["value"]),
-        bounds_text(bps, number_text),
+        tenths_text(bps["value"]),
+        bounds_text(bps, tenths_text),
     )
     n_orders, n_known = int(days["n_orders"].sum()), int(days["n_known"].sum())
     yield "outcome known", percent_text(n_known / n_orders), f"of {n_orders:,} orders"

@@ -31,7 +31,7 @@ _TIMES: Final = {
 _POINTS: Final = {
     "decline": "declined",
     "review": "reviewed\nor declined",
-    "challenge": "challenged,\nreviewed or declined",
+    "challenge": "challenged,\nreviewed\nor declined",
 }
 
 
@@ -150,15 +150,20 @@ def _label_points(panel: Axes, points: list[tuple[float, float, str]]) -> None:
         # Where an action is never taken, its point is that of the next stricter one.
         shown.setdefault((recall, precision), words)
     is_free_below = all(precision > 45.0 for recall, precision in shown if recall < 60.0)
-    across, top = (4.0, 36.0) if is_free_below else (98.0, 96.0)
+    across, top = (4.0, 42.0) if is_free_below else (98.0, 96.0)
     for place, (point, words) in enumerate(sorted(shown.items())):
         panel.annotate(
             words,
             point,
-            xytext=(across, top - 14.0 * place),
+            xytext=(across, top - 17.0 * place),
             ha="left" if is_free_below else "right",
             va="center",
-            arrowprops={"arrowstyle": "-", "color": COLOURS["ink"], "linewidth": 0.6},
+            arrowprops={
+                "arrowstyle": "-",
+                "color": COLOURS["ink"],
+                "linewidth": 0.6,
+                "relpos": (1.0 if is_free_below else 0.0, 0.5),
+            },
         )
         panel.plot(*point, "o", color=COLOURS["fraud"], markersize=7)
 

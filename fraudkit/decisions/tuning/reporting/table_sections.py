@@ -11,6 +11,7 @@ from fraudkit.decisions.tuning.reporting.figures import (
     money_of,
     number_text,
     percent_text,
+    tenths_text,
     with_interval,
 )
 from fraudkit.reporting.sections import NOT_KNOWN, Section, TableContent
@@ -25,8 +26,8 @@ def rates_section(report: TuningReport) -> Section:
         f"{name}_share": (f"share of orders: {name}", percent_text) for name in ACTIONS
     }
     words |= {
-        "reviews_per_day": ("reviews a day", number_text),
-        "fraud_bps": ("fraud basis points", number_text),
+        "reviews_per_day": ("reviews a day", tenths_text),
+        "fraud_bps": ("fraud basis points", tenths_text),
         "mean_cost_minor": ("cost an order", money),
         "mean_cost_minor_unseen": ("cost an order, on days not tuned on", money),
     }

@@ -66,13 +66,9 @@ def tune(  # noqa: PLR0913, PLR0917 - options of a command
     from fraudkit.decisions.tuning import PolicyTuner
     from fraudkit.evaluation import read_scores
     from fraudkit.reporting.page import write_page
-    from fraudkit.reporting.plots import check_can_draw
     from fraudkit.retuning import tune_on_scores
 
-    if out.suffix != ".toml":
-        raise InputError(f"--out must end in .toml, got {out.name!r}")
-    if report is not None:
-        check_can_draw()
+    _check_outputs(out, report)
     columns, read = read_orders(data, mapping)
     report_errors(read)
     frame, own_policy = read_scores(scores)
@@ -82,27 +78,28 @@ def tune(  # noqa: PLR0913, PLR0917 - options of a command
         form=form.value,
         n_resamples=resamples, seed=seed, n_jobs=-1,
     )  # fmt: skip
+    as_of_ms = last_known_ms(read, columns) if as_of is None else time_ms(as_of, "--as-of")
     with counting(resamples, "tuning on redrawn days", is_quiet=as_json) as show:
         tune_on_scores(
-            tuner,
-            frame,
-            read,
-            columns.rates,
-            as_of_ms=last_known_ms(read, columns) if as_of is None else time_ms(as_of, "--as-of"),
-            label_delay_days=columns.delay_days,
-            on_progress=lambda done, _of: show(done),
-        )
+            tuner, frame, read, columns.rates, as_of_ms=as_of_ms,
+            label_delay_days=columns.delay_days, on_progress=lambda done, _of: show(done),
+        )  # fmt: skip
     _write(out, tuner.policy_)
     if report is not None:
         write_page(report, tuner.report().page())
     if as_json:
         print_json(_plain(tuner, out))
     else:
-        _show(tuner, out)
-        if report is not None:
-            console.out.print(
-                f"report written to {report}", highlight=False, markup=False, soft_wrap=True
-            )
+        _show(tuner, out, report)
+
+
+def _check_outputs(out: Path, report: Path | None) -> None:
+    from fraudkit.reporting.plots import check_can_draw
+
+    if out.suffix != ".toml":
+        raise InputError(f"--out must end in .toml, got {out.name!r}")
+    if report is not None:
+        check_can_draw()
 
 
 def _write(out: Path, policy: Policy) -> None:
@@ -128,7 +125,7 @@ def _plain(tuner: Any, out: Path) -> dict[str, Any]:
     }
 
 
-def _show(tuner: Any, out: Path) -> None:
+def _show(tuner: Any, out: Path, report: Path | None) -> None:
     console.out.print(
         f"{tuner.n_orders_:,} orders with a mature label were tuned on, "
         f"{tuner.n_unknown_:,} without were left out."
@@ -142,6 +139,10 @@ def _show(tuner: Any, out: Path) -> None:
         if len(frame):
             console.out.print(_table(title, frame))
     console.out.print(f"policy {tuner.policy_.digest[:16]} in {out}", markup=False, soft_wrap=True)
+    if report is not None:
+        console.out.print(
+            f"report written to {report}", highlight=False, markup=False, soft_wrap=True
+        )
 
 
 def _table(title: str, frame: pl.DataFrame) -> Table:

@@ -83,10 +83,10 @@ def _segment_names(report: TuningReport) -> list[str]:
     return report.decision_regions["segment"].drop_nulls().unique(maintain_order=True).to_list()
 
 
-Bands = dict[str, tuple[NDArray[np.float64], NDArray[np.float64], NDArray[np.float64]]]
+_Bands = dict[str, tuple[NDArray[np.float64], NDArray[np.float64], NDArray[np.float64]]]
 
 
-def _draw_plane(panel: Axes, regions: pl.DataFrame) -> Bands:
+def _draw_plane(panel: Axes, regions: pl.DataFrame) -> _Bands:
     """Fill the plane; return for each action its amounts, and where it begins and ends."""
     probabilities = regions["probability"].to_numpy()
     lowest, highest = _log_odds(probabilities.min()), _log_odds(probabilities.max())
@@ -102,7 +102,7 @@ def _draw_plane(panel: Axes, regions: pl.DataFrame) -> Bands:
         name: np.clip([_log_odds(p) for p in begins[name].fill_null(np.nan)], lowest, highest)
         for name in taken
     }
-    bands: Bands = {}
+    bands: _Bands = {}
     end = np.full(len(amounts), highest)
     for name in sorted(taken, key=lambda name: -float(np.nanmean(starts[name]))):
         # Where an action is not taken its band has no height, so that bands join without a gap.
@@ -116,7 +116,7 @@ def _draw_plane(panel: Axes, regions: pl.DataFrame) -> Bands:
     return bands
 
 
-def _label_bands(panel: Axes, bands: Bands) -> None:
+def _label_bands(panel: Axes, bands: _Bands) -> None:
     """Name each band inside it, or below the plane where it is too thin."""
     low, high = panel.get_ylim()
     thin = []

@@ -5,7 +5,6 @@ from __future__ import annotations
 from math import log
 from typing import Final
 
-import msgspec
 import numpy as np
 import polars as pl
 from numpy.typing import NDArray
@@ -34,7 +33,7 @@ def decision_regions_table(orders: TuningOrders, policy: Policy) -> pl.DataFrame
     the segment.
     """
     amounts, probabilities = _amounts(orders.amount_minor), _probabilities(orders.probability)
-    decider = Decider(msgspec.structs.replace(policy, breaker=None, exploration=None))
+    decider = Decider(policy)
     begins, names = [], []
     for name, place in _drawn_segments(orders):
         can_challenge = orders.can_challenge(place)

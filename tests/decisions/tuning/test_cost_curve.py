@@ -12,7 +12,7 @@ from msgspec.structs import replace
 
 from fraudkit.decisions.costs import Costs, cost_lines
 from fraudkit.decisions.decider import Decider
-from fraudkit.decisions.policy import ACTIONS, Constraints, Policy
+from fraudkit.decisions.policy import ACTIONS, Constraints, Policy, Prices
 from fraudkit.decisions.segments import CutOffs
 from fraudkit.decisions.tuning.cost_curve import baselines_table, cost_curve_table, stricter
 from fraudkit.decisions.tuning.fitting import Form, fitted_policy
@@ -129,6 +129,7 @@ def test_every_segment_gets_stricter() -> None:
     for before, after in zip(tuner.policy_.segments, harder.segments, strict=True):
         assert after.odds_factor == pytest.approx(3.0 * (before.odds_factor or 0.0))
     cut = tuned(shop(5_000, 4), segments=["billing.country"], form="cut_offs").policy_
+    assert stricter(cut, 3.0).odds_factor == 1.0
     for before, after in zip(cut.segments, stricter(cut, 3.0).segments, strict=True):
         for name in CutOffs.__struct_fields__:
             begin, shifted = getattr(before.cut_offs, name), getattr(after.cut_offs, name)
@@ -139,15 +140,16 @@ def test_every_segment_gets_stricter() -> None:
 
 def test_what_the_tuned_policy_saves_is_of_days_that_were_not_drawn() -> None:
     orders = rows_of(shop(400, 6), np.arange(400))
+    given = Policy(odds_factor=4.0, prices=Prices(decline_minor=50_000.0))
     known = held(orders)
     policy, _segments = fitted_policy(known, "costs")
     drawn = drawn_of(known, "costs")
-    table = baselines_table(known, policy, Policy(odds_factor=4.0), drawn, CONFIDENCE)
+    table = baselines_table(known, policy, given, drawn, CONFIDENCE)
     assert table["decided_by"].to_list() == ["tuned", "given", "costs", "approve_all"]
     places = range(len(known.day))
     naive = {
         "tuned": [order_cost(policy, known, n) for n in places],
-        "given": [order_cost(Policy(odds_factor=4.0), known, n) for n in places],
+        "given": [order_cost(given, known, n) for n in places],
         "costs": [order_cost(Policy(), known, n) for n in places],
         "approve_all": [
             float(cost_lines(known.amount_minor[n], Costs())[int(known.is_fraud[n])][0])
@@ -190,3 +192,31 @@ def test_a_baseline_keeps_the_reviews_of_a_day_too() -> None:
     assert means["costs"] == pytest.approx(cost.mean())
     assert means["tuned"] == pytest.approx(tuner.days_["cost_minor"].sum() / 3_000)
     assert means["tuned"] < means["costs"]
+
+
+def test_a_redrawn_tuning_loses_by_the_limits_of_a_day_what_the_tuned_policy_loses() -> None:
+    orders = shop(3_000, 2, off_by=4.0)
+    costs = Costs(review_cost_minor=20, challenge_honest_dropout_share=0.9)
+    known = held(orders, Policy(costs=costs, constraints=Constraints(reviews_per_day=2)))
+    policy, _segments = fitted_policy(known, "costs")
+    drawn = drawn_of(known, "costs", 3)
+    table = baselines_table(known, policy, known.policy, drawn, CONFIDENCE)
+    places = np.arange(len(known.day))
+    held_to, free = (
+        Decider(policy).of_many(
+            known.probability, known.amount_minor, known.columns, time_ms=known.time_ms,
+            is_limited=is_limited,
+        ).action
+        for is_limited in (True, False)
+    )  # fmt: skip
+    lost = known.realised[held_to, places] - known.realised[free, places]
+    assert lost.sum() > 0.0
+    saved = []
+    for one in drawn:
+        unseen = one.day_count[known.day] == 0
+        approved = known.realised[0, unseen].sum()
+        own = one.unseen_cost_minor + lost[unseen].sum()
+        saved.append((approved - own) / unseen.sum())
+    row = table.row(2, named=True)
+    assert row["decided_by"] == "approve_all"
+    assert row["tuned_saves_minor"] == pytest.approx(np.mean(saved))

@@ -219,6 +219,14 @@ def test_intervals_are_the_same_for_a_seed_on_any_number_of_jobs() -> None:
     assert "not fitted" in str(PolicyTuner())
 
 
+def test_no_challenge_is_told_where_no_order_can_be_challenged() -> None:
+    tuner = tuned(shop(6_000, 3), segments=["payment.method"], n_resamples=2)
+    told = tuner.thresholds_.filter(pl.col("action") == "challenge")
+    # Every order is in one of the two segments; the rest is as a card that comes may be.
+    assert set(told["segment"]) == {None, "card"}
+    assert (told["drawn_share"] == 1.0).all()
+
+
 def test_progress_is_told_after_each_redrawn_tuning_in_order() -> None:
     orders = shop(600, 7)
     for n_jobs in (1, 2):

@@ -140,7 +140,7 @@ def test_every_segment_gets_stricter() -> None:
 
 def test_what_the_tuned_policy_saves_is_of_days_that_were_not_drawn() -> None:
     orders = rows_of(shop(400, 6), np.arange(400))
-    given = Policy(odds_factor=4.0, prices=Prices(decline_minor=50_000.0))
+    given = Policy(odds_factor=4.0, prices=Prices(review_minor=5_000.0))
     known = held(orders)
     policy, _segments = fitted_policy(known, "costs")
     drawn = drawn_of(known, "costs")

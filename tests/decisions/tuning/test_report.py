@@ -10,6 +10,7 @@ from typing import Any
 
 import matplotlib as mpl
 import numpy as np
+import polars as pl
 import pytest
 from msgspec.structs import replace
 
@@ -17,6 +18,7 @@ from fraudkit.decisions.costs import Costs
 from fraudkit.decisions.policy import ACTIONS, Constraints, Policy
 from fraudkit.decisions.segments import Segment
 from fraudkit.decisions.tuning import PolicyTuner, TuningReport
+from fraudkit.decisions.tuning.reporting.glance import glance
 from fraudkit.decisions.tuning.reporting.plots import plots_of
 from fraudkit.decisions.tuning.reporting.region_plots import ACTION_COLOURS
 from fraudkit.decisions.tuning.reporting.sections import report_sections
@@ -108,7 +110,8 @@ def test_the_figures_that_are_read_first_are_the_frames(report: TuningReport, pa
     assert saved["approve_all"] > 100.0
     cards = page[page.index('<dl class="cards">') : page.index("</dl>")]
     for shown in (
-        f"{unseen['value'] / 100:,.2f} EUR",
+        "EUR an order, days not tuned on",
+        f"{unseen['value'] / 100:,.2f}",
         f"{unseen['low'] / 100:,.2f} to {unseen['high'] / 100:,.2f}",
         f"tuned saves {saved['approve_all'] / 100:,.2f}",
         f"{100 * rates['decline_share']['value']:.3g}%",
@@ -118,6 +121,23 @@ def test_the_figures_that_are_read_first_are_the_frames(report: TuningReport, pa
     ):
         assert shown in cards
         assert shown in report.text(140)
+
+
+@pytest.mark.parametrize(
+    ("saved", "said"),
+    [
+        ((250.0, 100.0, 300.0), "tuned saves 2.50"),
+        ((-250.0, -300.0, -100.0), "tuned costs more by 2.50"),
+        ((250.0, -100.0, 300.0), "not told apart from tuned"),
+    ],
+)
+def test_a_difference_is_said_only_where_its_interval_does(
+    report: TuningReport, saved: tuple[float, float, float], said: str
+) -> None:
+    names = ("tuned_saves_minor", "saves_low", "saves_high")
+    changed = [pl.lit(value).alias(name) for name, value in zip(names, saved, strict=True)]
+    held = replace(report, baselines=report.baselines.with_columns(changed))
+    assert [figure[2] for figure in glance(held)][1:3] == [said, said]
 
 
 def test_a_segment_that_is_named_like_a_script_does_not_run() -> None:

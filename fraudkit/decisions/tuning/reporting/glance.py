@@ -56,22 +56,24 @@ def _cost_figures(
     currency, money = report.policy.costs.currency, money_of(report)
     unseen = rates.get("mean_cost_minor_unseen")
     told = unseen or rates["mean_cost_minor"]
-    which = "on the days tuned on" if unseen is None else "on days not tuned on"
-    yield f"cost an order, {which}", f"{money(told['value'])} {currency}", bounds_text(told, money)
+    which = "days tuned on" if unseen is None else "days not tuned on"
+    yield f"{currency} an order, {which}", money(told["value"]), bounds_text(told, money)
     for row in report.baselines.rows(named=True):
         if row["decided_by"] != "tuned":
             yield (
-                f"cost an order, {WAYS[row['decided_by']]}",
-                f"{money(row['mean_cost_minor'])} {currency}",
-                _saved_text(row["tuned_saves_minor"], money),
+                f"{currency} an order, {WAYS[row['decided_by']]}",
+                money(row["mean_cost_minor"]),
+                _saved_text(row, money),
             )
 
 
-def _saved_text(saved_minor: float | None, money: Callable[[float], str]) -> str:
-    if saved_minor is None:
+def _saved_text(row: Mapping[str, Any], money: Callable[[float], str]) -> str:
+    saved, low, high = row["tuned_saves_minor"], row["saves_low"], row["saves_high"]
+    if saved is None or low is None:
         return ""
-    said = "tuned saves" if saved_minor >= 0.0 else "tuned costs more by"
-    return f"{said} {money(abs(saved_minor))}"
+    if low <= 0.0 <= high:
+        return "not told apart from tuned"
+    return f"tuned {'saves' if saved > 0.0 else 'costs more by'} {money(abs(saved))}"
 
 
 def warnings_section(report: TuningReport) -> Section | None:

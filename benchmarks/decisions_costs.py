@@ -13,8 +13,9 @@ from sklearn.metrics import make_scorer
 from sklearn.model_selection import TunedThresholdClassifierCV
 
 from benchmarks.decisions_orders import Scored, Shop, policy_of
-from fraudkit.decisions.costs import Costs, cost_lines
+from fraudkit.decisions.costs import Costs
 from fraudkit.decisions.decider import Decider
+from fraudkit.decisions.policy import Policy
 from fraudkit.decisions.tuning import PolicyTuner
 
 __all__ = ["Compared", "compared"]
@@ -98,13 +99,18 @@ def compared(shop: Shop, earlier: Scored, later: Scored, seed: int) -> Compared:
 
 
 def _by_label(orders: Scored, costs: Costs) -> NDArray[np.float64]:
-    at_honest, at_fraud = cost_lines(orders.amount_minor, costs)
-    return np.where(orders.is_fraud, np.array(at_fraud), np.array(at_honest))[[0, 3]]
+    at_honest, at_fraud = _lines(orders, costs)
+    return np.where(orders.is_fraud, at_fraud, at_honest)[[0, 3]]
+
+
+def _lines(orders: Scored, costs: Costs) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Return each order's costs where it is honest and where it is fraud, for every way alike."""
+    return Decider(Policy(costs=costs)).cost_lines_of_many(orders.amount_minor, orders.columns)
 
 
 def _cost(orders: Scored, costs: Costs, action: NDArray[Any]) -> NDArray[np.float64]:
-    at_honest, at_fraud = cost_lines(orders.amount_minor, costs)
-    by_action = np.where(orders.is_fraud, np.array(at_fraud), np.array(at_honest))
+    at_honest, at_fraud = _lines(orders, costs)
+    by_action = np.where(orders.is_fraud, at_fraud, at_honest)
     return np.asarray(by_action[action, np.arange(len(action))])
 
 
@@ -113,7 +119,7 @@ def _single(orders: Scored, costs: Costs, cut: float) -> NDArray[np.float64]:
 
 
 def _two_actions(shop: Shop, factor: float, orders: Scored) -> NDArray[np.float64]:
-    at_honest, at_fraud = (np.array(held) for held in cost_lines(orders.amount_minor, shop.costs))
+    at_honest, at_fraud = _lines(orders, shop.costs)
     odds = factor * orders.probability
     adjusted = odds / (odds + (1.0 - orders.probability))
     expected = (1.0 - adjusted) * at_honest + adjusted * at_fraud

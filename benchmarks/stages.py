@@ -96,6 +96,7 @@ class StagedRoad:
             versions=self._versions,
             degraded=("rates",) if ruling.cost is None else (),
             ranges=ruling.ranges,
+            own_costs=ruling.own_costs,
         )
         mark(perf_counter_ns())
         self._past.note_decision(row, asked, decision.action)

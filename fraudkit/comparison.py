@@ -13,7 +13,7 @@ import msgspec
 import polars as pl
 from msgspec import Struct
 
-from fraudkit.decisions.costs import Costs
+from fraudkit.decisions.policy import Policy
 from fraudkit.domain.money import RateTable
 from fraudkit.errors import InputError, TrainingError
 from fraudkit.evaluation import CARD, Evaluation, evaluate, labelled_scores, scored_orders
@@ -88,13 +88,14 @@ class Comparison(Struct, frozen=True, kw_only=True):
     def notes(self) -> tuple[str, ...]:
         """How differences and intervals are to be read, as sentences."""
         metrics = self.evaluations[self.baseline].metrics
+        own = tuple(f"{name}: {note}" for name, e in self.evaluations.items() for note in e.notes)
         if not metrics.resamples:
-            return metrics.notes
+            return (*metrics.notes, *own)
         paired = (
             "All are measured on the same redrawn days; where the interval of a difference holds "
             "0, the two are not told apart."
         )
-        return (*metrics.notes, paired)
+        return (*metrics.notes, paired, *own)
 
     def text(self, width: int = 100) -> str:
         """Return the comparison as text, at most ``width`` characters wide."""
@@ -166,7 +167,7 @@ def compare(
     scores: Mapping[str, pl.DataFrame],
     data: MappedData,
     rates: RateTable,
-    costs: Costs,
+    policy: Policy,
     *,
     as_of_ms: int,
     label_delay_days: float | None = None,
@@ -180,9 +181,9 @@ def compare(
     scores : mapping of str to polars.DataFrame
         Name → scores as `fraudkit.rescoring.score_data` gives them, at least two; the first is
         the baseline.
-    data, rates, costs, as_of_ms, label_delay_days, entity, seed
-        As for `fraudkit.evaluation.evaluate`. Each is priced at the same costs, whatever policy
-        decided it.
+    data, rates, policy, as_of_ms, label_delay_days, entity, seed
+        As for `fraudkit.evaluation.evaluate`. All are priced at this policy's costs, whatever
+        policy decided them.
 
     Raises
     ------
@@ -199,15 +200,16 @@ def compare(
     scored = {name: scored_orders(frame) for name, frame in scores.items()}
     common = _scored_by_all(scored)
     evaluations, orders = {}, {}
-    for name, frame in scored.items():
-        same = frame.join(common, on="transaction_id", how="semi")
+    for name, frame in scores.items():
+        has_score = frame.filter(pl.col("fraud_probability").is_not_null())
+        same = has_score.join(common, on="transaction_id", how="semi")
         options: dict[str, Any] = {
             "as_of_ms": as_of_ms,
             "label_delay_days": label_delay_days,
             "entity": entity,
         }
-        orders[name] = labelled_scores(same, data, rates, costs, **options)
-        evaluations[name] = evaluate(same, data, rates, costs, **options, seed=seed)
+        orders[name] = labelled_scores(same, data, rates, policy, **options)
+        evaluations[name] = evaluate(same, data, rates, policy, **options, seed=seed)
     baseline, *others = scores
     return Comparison(
         baseline=baseline,

@@ -13,14 +13,14 @@ import msgspec
 from rich.console import Console
 from rich.progress import (
     BarColumn,
-    MofNCompleteColumn,
     Progress,
     SpinnerColumn,
+    TaskID,
     TextColumn,
     TimeElapsedColumn,
 )
 
-__all__ = ["counting", "err", "out", "print_json", "stages"]
+__all__ = ["counting", "counting_stages", "err", "out", "print_json", "stages"]
 
 out = Console()
 err = Console(stderr=True)
@@ -40,14 +40,30 @@ def stages(*, is_quiet: bool) -> Iterator[Callable[[str], None]]:
 @contextmanager
 def counting(total: int | None, what: str, *, is_quiet: bool) -> Iterator[Callable[[int], None]]:
     """Show how many are done, with the time it takes; yields the function to tell it."""
-    columns = (
-        SpinnerColumn(), TextColumn(what), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn(),
-    )  # fmt: skip
+    columns = (SpinnerColumn(), TextColumn(what), BarColumn(), TimeElapsedColumn())
     with Progress(
         *columns, console=err, transient=True, disable=is_quiet or not err.is_terminal
     ) as progress:
         task = progress.add_task(what, total=total)
         yield lambda done: progress.update(task, completed=done)
+
+
+@contextmanager
+def counting_stages(*, is_quiet: bool) -> Iterator[Callable[[str, int, int], None]]:
+    """Show a bar for each stage; yields the function to tell a stage, how many are done, of all."""
+    counted = TextColumn("{task.completed:,.0f} of {task.total:,.0f}")
+    columns = (TextColumn("{task.description}"), BarColumn(), counted, TimeElapsedColumn())
+    with Progress(
+        *columns, console=err, transient=True, disable=is_quiet or not err.is_terminal
+    ) as progress:
+        tasks: dict[str, TaskID] = {}
+
+        def show(stage: str, done: int, total: int) -> None:
+            if stage not in tasks:
+                tasks[stage] = progress.add_task(stage, total=total)
+            progress.update(tasks[stage], completed=done)
+
+        yield show
 
 
 def print_json(value: object) -> None:

@@ -9,8 +9,10 @@ import numpy as np
 import polars as pl
 from msgspec import Struct
 
-from fraudkit.decisions.costs import Costs, expected_costs
+from fraudkit.decisions.decider import Decider
 from fraudkit.decisions.policy import ACTIONS, Policy, parse_policy
+from fraudkit.decisions.rule.layout import EXPLORED
+from fraudkit.decisions.rulings import SHAPED_BY
 from fraudkit.domain.money import RateTable
 from fraudkit.errors import DataFileError, PolicyError, TrainingError
 from fraudkit.features.offline import reference_amounts
@@ -26,6 +28,7 @@ __all__ = [
     "Evaluation",
     "RealisedCost",
     "evaluate",
+    "explored",
     "labelled_scores",
     "read_scores",
     "scored_orders",
@@ -33,6 +36,7 @@ __all__ = [
 
 CARD: Final = "payment.card.fingerprint"
 _WANTED: Final = ("transaction_id", "fraud_probability", "action")
+_EXPLORED: Final = SHAPED_BY[EXPLORED]
 
 
 class RealisedCost(Struct, frozen=True, kw_only=True):
@@ -41,13 +45,15 @@ class RealisedCost(Struct, frozen=True, kw_only=True):
     Attributes
     ----------
     n_orders : int
-        Orders with a known label, a score and an amount in the costs' currency.
+        Orders with a known label, a score, an amount in the costs' currency and an action that
+        was possible: an order that cannot be challenged has no cost of a challenge.
     currency : str
         Of the costs.
     policy_minor, approve_all_minor, decline_all_minor : float
-        Summed over the orders, by the formulas of `fraudkit.decisions.costs.expected_costs` with
-        the label in the place of the probability. What a review or a challenge would have found
-        is the stated share, not an observation. Negative is a gain.
+        Summed over the orders, each at its own costs: those of its segment and those that it
+        brought itself, by the formulas of `fraudkit.decisions.costs.cost_lines` at its label.
+        What a review or a challenge would have found is the stated share, not an observation.
+        Negative is a gain.
     """
 
     n_orders: int
@@ -66,6 +72,9 @@ class Evaluation(Struct, frozen=True, kw_only=True):
         Orders in the scores file.
     n_scored : int
         Those with a score; the others have an error.
+    n_explored : int
+        Scored orders that the policy approved by its own chance, which count everywhere as the
+        declines that they would have been.
     n_label_known : int
         Scored orders whose label was known at ``as_of_ms``; every metric is over these.
     label_known_share : float
@@ -84,6 +93,7 @@ class Evaluation(Struct, frozen=True, kw_only=True):
 
     n_orders: int
     n_scored: int
+    n_explored: int
     n_label_known: int
     label_known_share: float
     as_of_ms: int
@@ -93,16 +103,26 @@ class Evaluation(Struct, frozen=True, kw_only=True):
     cost: RealisedCost
     curves: Curves
 
+    @property
+    def notes(self) -> tuple[str, ...]:
+        """What else has to be known to read the figures, as sentences."""
+        said = (
+            f"{self.n_explored:,} scored orders were approved by the policy's own chance and count "
+            "as the declines that they would have been."
+        )
+        return (said,) if self.n_explored else ()
+
     def report(self, title: str) -> TrainingReport:
         """Return what was found as a report: text, a notebook's table or a page with plots."""
         cost = self.cost
+        known = (
+            f"{self.n_label_known:,} of {self.n_scored:,} scored orders with a label known by then "
+            f"({self.label_known_share:.1%})."
+        )
         return TrainingReport(
             title=title,
             metrics=self.metrics,
-            measured_on=(
-                f"{self.n_label_known:,} of {self.n_scored:,} scored orders with a label known "
-                f"by then ({self.label_known_share:.1%})."
-            ),
+            measured_on=" ".join((known, *self.notes)),
             currency=cost.currency,
             test_from_ms=self.first_event_ms,
             test_until_ms=self.last_event_ms,
@@ -121,7 +141,7 @@ def evaluate(
     scores: pl.DataFrame,
     data: MappedData,
     rates: RateTable,
-    costs: Costs,
+    policy: Policy,
     *,
     as_of_ms: int,
     label_delay_days: float | None = None,
@@ -135,7 +155,9 @@ def evaluate(
     scores : polars.DataFrame
         As `fraudkit.rescoring.score_data` gives them.
     data : MappedData
-        Amounts, and labels or outcomes, of the same orders.
+        Amounts, and labels or outcomes, of the same orders; and the fields that the policy reads.
+    policy : Policy
+        Prices each order by its segment's costs and its own; it decides nothing here.
     as_of_ms : int
         When we look; for instance `fraudkit.scoring.maturity.last_known_ms`.
     label_delay_days : float, optional
@@ -153,7 +175,7 @@ def evaluate(
         If a column of scores is missing or holds an action that is none of ours, if an order has
         two scores, or if another entity than the card is asked for and the data have none.
     PolicyError
-        If the costs are in another currency than the amounts.
+        If the policy does not hold, or its costs are in another currency than the amounts.
     TrainingError
         If no order of the scores is in the data with a known label.
     """
@@ -162,7 +184,7 @@ def evaluate(
         scores,
         data,
         rates,
-        costs,
+        policy,
         as_of_ms=as_of_ms,
         label_delay_days=label_delay_days,
         entity=entity,
@@ -171,6 +193,7 @@ def evaluate(
     return Evaluation(
         n_orders=len(scores),
         n_scored=n_scored,
+        n_explored=int(explored(scores).sum()),
         n_label_known=len(orders),
         label_known_share=len(orders) / n_scored,
         as_of_ms=as_of_ms,
@@ -186,7 +209,7 @@ def evaluate(
             cost_minor=orders["cost_minor"].to_numpy(),
             seed=seed,
         ),
-        cost=_realised_cost(orders, costs.currency),
+        cost=_realised_cost(orders, policy.costs.currency),
         curves=score_curves(is_fraud, probability),
     )
 
@@ -195,7 +218,7 @@ def labelled_scores(
     scores: pl.DataFrame,
     data: MappedData,
     rates: RateTable,
-    costs: Costs,
+    policy: Policy,
     *,
     as_of_ms: int,
     label_delay_days: float | None = None,
@@ -211,13 +234,15 @@ def labelled_scores(
         By ascending time, then id: ``transaction_id``, ``event_time_ms``,
         ``fraud_probability``, ``action``, ``is_fraud``, ``amount_minor`` in the reference
         currency, ``cost_minor`` of the action and ``approve_cost_minor``,
-        ``decline_cost_minor``, all float and NaN where the amount is not known; and the code
-        ``entity`` where there is one, -1 where it is absent.
+        ``decline_cost_minor``, all float and NaN where the amount is not known, or the action a
+        challenge that is not possible; and the code ``entity`` where there is one, -1 where it is
+        absent.
     """
-    if costs.currency != rates.reference_currency:
+    currency = policy.costs.currency
+    if currency != rates.reference_currency:
         raise PolicyError(
             f"costs.currency must be the reference currency {rates.reference_currency}, "
-            f"got {costs.currency}"
+            f"got {currency}"
         )
     scored = scored_orders(scores)
     orders = _orders(data, rates, entity)
@@ -230,11 +255,15 @@ def labelled_scores(
             "evaluation needs orders that are in both files with a label known by then, got none; "
             "state [label] or [outcomes] in the mapping, and check that transaction_id agrees"
         )
-    return _with_costs(joined.sort("event_time_ms", "transaction_id"), costs)
+    joined = joined.sort("event_time_ms", "transaction_id")
+    return _with_costs(joined.drop("place"), policy, data.frame[joined["place"]])
 
 
 def scored_orders(scores: pl.DataFrame) -> pl.DataFrame:
     """Return the id, the probability and the action of the orders that have a score.
+
+    The action is what the policy decides: an order that it approved by its own chance, see
+    `explored`, is the decline that it would have been.
 
     Raises
     ------
@@ -247,7 +276,10 @@ def scored_orders(scores: pl.DataFrame) -> pl.DataFrame:
             f"a scores file must have the column {missing[0]!r}; it has {scores.columns}: "
             "make it with `fraudkit score`"
         )
-    scored = scores.select(_WANTED).filter(pl.col("fraud_probability").is_not_null())
+    decided = pl.when(explored(scores)).then(pl.lit("decline")).otherwise("action")
+    scored = scores.select("transaction_id", "fraud_probability", action=decided).filter(
+        pl.col("fraud_probability").is_not_null()
+    )
     odd = scored.filter(~pl.col("action").is_in(ACTIONS))["action"]
     if len(odd):
         raise DataFileError(f"an action must be one of {', '.join(ACTIONS)}, got {odd[0]!r}")
@@ -255,6 +287,40 @@ def scored_orders(scores: pl.DataFrame) -> pl.DataFrame:
     if len(twice):
         raise DataFileError(f"an order must have one score, got several of {twice[0]!r}")
     return scored
+
+
+def explored(scores: pl.DataFrame) -> pl.Series:
+    """Return which orders the policy of a scores file approved by its own chance.
+
+    A re-scoring draws a chance of its own: it says nothing of what was done with the order when it
+    came. So neither the approval nor the file's ``approve_propensity`` may stand for a logged one.
+
+    Returns
+    -------
+    polars.Series of Boolean, shape (n_rows,)
+        From the column ``shaped_by``; false throughout in a file of an earlier version without it.
+
+    Raises
+    ------
+    DataFileError
+        If ``shaped_by`` does not hold lists of text.
+
+    Examples
+    --------
+    >>> explored(pl.DataFrame({"shaped_by": [["explored"], [], None]})).to_list()
+    [True, False, False]
+    """
+    if "shaped_by" not in scores.columns:
+        return pl.repeat(value=False, n=len(scores), dtype=pl.Boolean, eager=True)
+    held = scores["shaped_by"]
+    if held.dtype == pl.List(pl.Null) or held.dtype == pl.Null:
+        held = held.cast(pl.List(pl.String))
+    if held.dtype != pl.List(pl.String):
+        raise DataFileError(
+            f"shaped_by must hold lists of text, got {held.dtype}: make the scores with "
+            "`fraudkit score`"
+        )
+    return held.list.contains(_EXPLORED).fill_null(value=False)
 
 
 def read_scores(path: Path) -> tuple[pl.DataFrame, Policy]:
@@ -276,9 +342,11 @@ def read_scores(path: Path) -> tuple[pl.DataFrame, Policy]:
 
 
 def _orders(data: MappedData, rates: RateTable, entity: str) -> pl.DataFrame:
-    """Return the amount, the time and, where there is one, the entity's code of each order."""
+    """Return each order's amount, time, row and, where there is one, the entity's code."""
     amounts = reference_amounts(data.frame, rates).cast(pl.Float64).fill_null(np.nan)
-    orders = data.frame.select("transaction_id", "event_time_ms", amount_minor=amounts)
+    orders = data.frame.select(
+        "transaction_id", "event_time_ms", amount_minor=amounts, place=pl.int_range(pl.len())
+    )
     if entity in data.frame.columns:
         return orders.with_columns(entity=customer_codes(data.frame[entity]))
     if entity != CARD:
@@ -289,11 +357,12 @@ def _orders(data: MappedData, rates: RateTable, entity: str) -> pl.DataFrame:
     return orders
 
 
-def _with_costs(orders: pl.DataFrame, costs: Costs) -> pl.DataFrame:
-    amount = orders["amount_minor"].to_numpy()
-    is_fraud = orders["is_fraud"].to_numpy().astype(np.float64)
-    by_action = np.array(expected_costs(is_fraud, amount, costs))
-    by_action[:, np.isnan(amount)] = np.nan
+def _with_costs(orders: pl.DataFrame, policy: Policy, fields: pl.DataFrame) -> pl.DataFrame:
+    """Return orders with what actions cost; ``fields`` has their rows of the data."""
+    decider = Decider(policy)
+    columns = {path: fields[path].to_list() for path in decider.paths if path in fields.columns}
+    at_honest, at_fraud = decider.cost_lines_of_many(orders["amount_minor"].to_numpy(), columns)
+    by_action = np.where(orders["is_fraud"].to_numpy(), at_fraud, at_honest)
     chosen = orders["action"].replace_strict(list(ACTIONS), range(len(ACTIONS))).to_numpy()
     return orders.with_columns(
         cost_minor=by_action[chosen, np.arange(len(orders))],
@@ -303,7 +372,7 @@ def _with_costs(orders: pl.DataFrame, costs: Costs) -> pl.DataFrame:
 
 
 def _realised_cost(orders: pl.DataFrame, currency: str) -> RealisedCost:
-    known = orders.filter(pl.col("amount_minor").is_not_nan())
+    known = orders.filter(pl.col("cost_minor").is_not_nan())
     return RealisedCost(
         n_orders=len(known),
         currency=currency,

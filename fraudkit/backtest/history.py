@@ -2,24 +2,19 @@
 
 from __future__ import annotations
 
-from typing import Final
-
 import numpy as np
 import polars as pl
 
 from fraudkit.decisions.decider import Decider
 from fraudkit.decisions.policy import ACTIONS, Policy
 from fraudkit.domain.money import RateTable
-from fraudkit.domain.outcome import Status
 from fraudkit.errors import PolicyError
 from fraudkit.evaluation import scored_orders
 from fraudkit.features.offline import reference_amounts
 from fraudkit.mapping import MappedData
-from fraudkit.scoring.maturity import labels_known_before, mature_labels
+from fraudkit.scoring.maturity import declined_before, labels_known_before, mature_labels
 
-__all__ = ["decide_again", "known_orders", "mature_before"]
-
-_MS_PER_DAY: Final = 86_400_000
+__all__ = ["decide_again", "known_orders"]
 
 
 def known_orders(
@@ -41,29 +36,26 @@ def known_orders(
         The columns of ``data.frame``, in its order, and ``amount_minor`` in the reference
         currency (Float64), ``is_fraud`` (Boolean), ``action`` (String): ``"decline"`` for an
         order that was declined by then and has no label, else null; and ``approve_propensity``
-        (Float64). Null where it is not known.
+        (Float64), the logged one of the data. Null where it is not known. An order that had a
+        logged chance and was declined by then stayed declined: a label of it is not used.
     """
     as_it_stood = labels_known_before(data.labels, as_of_ms + 1)
     labels = mature_labels(data.frame, as_it_stood, label_delay_days).select(
         "transaction_id",
         is_fraud=pl.when(pl.col("matured_at_ms") <= as_of_ms).then("is_fraud"),
     )
-    declined = data.outcomes.filter(
-        (pl.col("status") == int(Status.DECLINED)) & (pl.col("known_at_ms") <= as_of_ms)
-    )["transaction_id"]
-    is_declined = pl.col("transaction_id").is_in(declined.implode()) & pl.col("is_fraud").is_null()
+    declined = declined_before(data.outcomes, as_of_ms + 1)
+    has_no_outcome = pl.col("is_fraud").is_null() | pl.col("approve_propensity").is_not_null()
+    is_declined = pl.col("transaction_id").is_in(declined.implode()) & has_no_outcome
     return (
         data.frame.with_columns(amount_minor=reference_amounts(data.frame, rates).cast(pl.Float64))
         .join(labels, on="transaction_id", how="left", maintain_order="left")
         .join(data.propensities, on="transaction_id", how="left", maintain_order="left")
-        .with_columns(action=pl.when(is_declined).then(pl.lit("decline")))
+        .with_columns(
+            action=pl.when(is_declined).then(pl.lit("decline")),
+            is_fraud=pl.when(~is_declined).then("is_fraud"),
+        )
     )
-
-
-def mature_before(as_of_ms: int, label_delay_days: float | None) -> int:
-    """Return the time from which orders are too young at ``as_of_ms``."""
-    delay_ms = 0 if label_delay_days is None else round(label_delay_days * _MS_PER_DAY)
-    return as_of_ms - delay_ms + 1
 
 
 def decide_again(
@@ -71,7 +63,8 @@ def decide_again(
 ) -> pl.DataFrame:
     """Return scores as another policy would have decided them.
 
-    The policy decides in order of time, by UTC day within its limits, with nothing left to chance.
+    The policy decides in order of time, by UTC day within its limits, with nothing left to chance:
+    what it would explore is a decline.
 
     Parameters
     ----------

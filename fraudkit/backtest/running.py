@@ -16,7 +16,7 @@ from fraudkit.backtest.affected import (
     moved_examples,
 )
 from fraudkit.backtest.frame import PastFrame, checked_frame, codes_of, decided_by
-from fraudkit.backtest.history import known_orders, mature_before
+from fraudkit.backtest.history import known_orders
 from fraudkit.backtest.result import Backtest, MatrixCell
 from fraudkit.decisions.decider import Decider
 from fraudkit.decisions.off_policy.past_orders import DECLINE, PastOrders
@@ -24,8 +24,9 @@ from fraudkit.decisions.off_policy.policy_difference import policy_difference
 from fraudkit.decisions.policy import ACTIONS, Policy
 from fraudkit.domain.money import RateTable
 from fraudkit.errors import InputError, PolicyError
-from fraudkit.evaluation import scored_orders
+from fraudkit.evaluation import explored, scored_orders
 from fraudkit.mapping import MappedData
+from fraudkit.scoring.maturity import mature_before
 
 __all__ = ["backtest", "backtest_scores"]
 
@@ -148,7 +149,9 @@ def backtest_scores(  # noqa: PLR0913 - options by keyword
 ) -> Backtest:
     """Return what moved between two files of scores of the same orders, and what it is worth.
 
-    The actions are those of the files. Orders that only one of them scored are left out.
+    The actions are those of the files, but an order that a policy approved by its own chance while
+    scoring is the decline that it would have been, and the chance that it drew is not a logged
+    one: see `fraudkit.evaluation.explored`. Orders that only one of them scored are left out.
 
     Parameters
     ----------
@@ -200,10 +203,23 @@ def backtest_scores(  # noqa: PLR0913 - options by keyword
         for name, count in left_out.items()
         if count
     )
-    past = past._replace(remarks=past.remarks + remarks)
+    chances = _chance_remarks(names, (old_scores, new_scores))
+    past = past._replace(remarks=past.remarks + remarks + chances)
     columns = _columns(past.frame, [decider])
     asked = _Asked(names, dimensions, n_examples)
     return _backtest_of(past, sides, decider, columns, asked)
+
+
+def _chance_remarks(
+    names: tuple[str, str], sides: tuple[pl.DataFrame, pl.DataFrame]
+) -> tuple[str, ...]:
+    counts = [int(explored(scores).sum()) for scores in sides]
+    return tuple(
+        f"{count:,} orders that {name} approved by its own chance count as the declines that they "
+        "would have been."
+        for name, count in zip(names, counts, strict=True)
+        if count
+    )
 
 
 def _check_currencies(old: Policy, new: Policy) -> None:

@@ -38,7 +38,7 @@ __all__ = [
 
 _TIME_MS_MAX = 60_000_000_000_000
 
-_Name = Annotated[str, typer.Argument(help="A name in the registry.")]
+_Name = Annotated[str, typer.Argument(help="A name in the registry, or a path with a slash in it.")]
 
 
 def list_bundles(
@@ -137,9 +137,14 @@ def promote(
     keys: TrustedKeysPath = None,
     as_json: AsJson = False,  # noqa: FBT002 - a command-line flag
 ) -> None:
-    """Verify a bundle of the registry and put it in force; services take it when they start."""
-    change = open_registry(models, keys).promote(bundle, now_ms=now_ms(), by=by, why=why)
-    _print_change(change, bundle, as_json=as_json)
+    """Verify a bundle and put it in force; services take it when they start.
+
+    A path with a slash in it is taken into the registry first.
+    """
+    registry = open_registry(models, keys)
+    name = registry.add(Path(bundle)) if "/" in bundle else bundle
+    change = registry.promote(name, now_ms=now_ms(), by=by, why=why)
+    _print_change(change, name, as_json=as_json)
 
 
 def rollback(

@@ -38,7 +38,7 @@ from fraudkit.cli.reading import (
     report_errors,
     time_ms,
 )
-from fraudkit.console import counting, print_json, stages
+from fraudkit.console import counting, counting_stages, print_json
 from fraudkit.errors import InputError
 
 if TYPE_CHECKING:
@@ -46,6 +46,7 @@ if TYPE_CHECKING:
 
     from fraudkit.comparison import Comparison
     from fraudkit.evaluation import Evaluation
+    from fraudkit.rescoring import PartsBegun, PartsFolder, Scores
 
 __all__ = ["evaluate", "score", "simulate"]
 
@@ -65,50 +66,94 @@ def score(  # noqa: PLR0913, PLR0917 - options of a command
     against: Annotated[
         Path | None, typer.Option(help="Earlier scores of the same orders: say what moved.")
     ] = None,
+    restart: Annotated[  # noqa: FBT002 - a command-line flag
+        bool, typer.Option("--restart", help="Do not go on where an interrupted run was.")
+    ] = False,
     as_json: AsJson = False,  # noqa: FBT002 - a command-line flag
 ) -> None:
     """Score orders as they would have been scored when they happened."""
     from fraudkit.evaluation import read_scores
-    from fraudkit.rescoring import score_data, write_scores
+    from fraudkit.rescoring import PartsFolder
 
     if out.suffix != ".parquet":
         raise InputError(f"--out must end in .parquet, got {out.name!r}")
     before = None if against is None else read_scores(against)[0]
     loaded = open_bundle(bundle, keys)
-    columns, read = read_orders(data, mapping)
-    report_errors(read)
-    earlier = None if not history else read_orders(history, mapping)[1]
-    report_absent(loaded.features, read)
-    if earlier is not None:
-        report_errors(earlier)
-    with stages(is_quiet=as_json) as show:
-        show("scoring")
-        scores = score_data(
-            loaded, read, earlier, enrichment=open_enrichment(ip_files, card_ranges)
-        )
-    write_scores(out, scores, made_by=loaded.version)
+    with PartsFolder(
+        out, sources=ip_files or (), is_restart=restart, on_begin=_show_begun
+    ) as parts:
+        columns, read = read_orders(data, mapping)
+        report_errors(read)
+        earlier = read_orders(history, mapping)[1] if history else None
+        report_absent(loaded.features, read)
+        if earlier is not None:
+            report_errors(earlier)
+        sources = open_enrichment(ip_files, card_ranges)
+        scores = _scored(loaded, read, earlier, sources, out, parts, is_quiet=as_json)
     moved = None
     if against is not None:
         names = two_names(against, out)
         moved = found_against(
             before, scores.frame, read, columns, scores.policy, as_of_ms=None, names=names
         )
-    actions = dict(scores.frame["action"].drop_nulls().value_counts().rows())
     summary: dict[str, Any] = {
         "bundle": loaded.version,
         "orders": len(scores.frame),
         "errors": len(read.errors),
         "history_errors": 0 if earlier is None else len(earlier.errors),
-        "actions": actions,
+        "actions": dict(scores.frame["action"].drop_nulls().value_counts().rows()),
+        "resumed_parts": parts.begun.n_resumed,
         "out": str(out),
     }
     if as_json:
         print_json(summary if moved is None else summary | {"against": moved.plain()})
         return
-    _show_actions(actions, len(scores.frame))
+    _show_actions(summary["actions"], len(scores.frame))
     console.out.print(f"written to {out}", highlight=False)
     if moved is not None:
         print_backtest(moved)
+
+
+def _scored(
+    bundle: Any,
+    read: Any,
+    earlier: Any,
+    sources: Any,
+    out: Path,
+    parts: PartsFolder,
+    *,
+    is_quiet: bool,
+) -> Scores:
+    """Score and write the file; who interrupts it is told what is kept."""
+    from fraudkit.rescoring import score_data, write_scores
+
+    try:
+        with counting_stages(is_quiet=is_quiet) as show:
+            scores = score_data(
+                bundle, read, earlier, enrichment=sources, on_progress=show, parts=parts
+            )
+        write_scores(out, scores, made_by=bundle.version, parts=parts)
+    except KeyboardInterrupt:
+        if parts.n_kept:
+            _say(
+                f"interrupted: {parts.n_kept} of {parts.begun.n_parts} parts are kept in "
+                f"{parts.folder}; the same command goes on from there"
+            )
+        raise
+    return scores
+
+
+def _show_begun(begun: PartsBegun) -> None:
+    """Say what became of the parts of an interrupted run."""
+    damaged = f"; {begun.n_damaged} damaged, computed again" if begun.n_damaged else ""
+    if begun.n_resumed or begun.n_damaged:
+        _say(f"continuing: {begun.n_resumed} of {begun.n_parts} parts were there{damaged}")
+    elif begun.differing:
+        _say(f"starting anew: the parts that were there differ in {', '.join(begun.differing)}")
+
+
+def _say(line: str) -> None:
+    console.err.print(line, highlight=False, markup=False, soft_wrap=True)
 
 
 def _show_actions(actions: dict[str, int], n_orders: int) -> None:
@@ -151,7 +196,7 @@ def evaluate(  # noqa: PLR0913, PLR0917 - options of a command
     columns, read = read_orders(data, mapping)
     report_errors(read)
     frame, own_policy = read_scores(scores)
-    costs = (own_policy if policy is None else read_policy(policy)).costs
+    pricing = own_policy if policy is None else read_policy(policy)
     options: dict[str, Any] = {
         "label_delay_days": columns.delay_days,
         "as_of_ms": last_known_ms(read, columns) if as_of is None else time_ms(as_of, "--as-of"),
@@ -160,9 +205,9 @@ def evaluate(  # noqa: PLR0913, PLR0917 - options of a command
     }
     if beside is not None:
         named = _two_scores(scores, frame, beside)
-        _show_comparison(compare(named, read, columns.rates, costs, **options), as_json=as_json)
+        _show_comparison(compare(named, read, columns.rates, pricing, **options), as_json=as_json)
         return
-    found = evaluate_scores(frame, read, columns.rates, costs, **options)
+    found = evaluate_scores(frame, read, columns.rates, pricing, **options)
     as_of_words = f"{datetime.fromtimestamp(found.as_of_ms / 1000, UTC):%Y-%m-%d %H:%M} UTC"
     if report is not None:
         write_report(report, found.report(f"{scores.name} as of {as_of_words}"))
@@ -185,6 +230,8 @@ def _show_evaluation(found: Evaluation, as_of_words: str, *, as_json: bool) -> N
         f"{as_of_words} ({found.label_known_share:.1%})",
         found.cost.currency,
     )
+    for note in found.notes:
+        console.out.print(note, highlight=False, markup=False, soft_wrap=True)
     print_calibration(found.metrics)
     print_cost(found.cost)
 

@@ -18,6 +18,7 @@ from fraudkit.cli.options import (
     TrustedKeysPath,
 )
 from fraudkit.cli.reading import (
+    last_known_ms,
     named_bundle,
     now_ms,
     open_registry,
@@ -161,9 +162,16 @@ def _recent_orders(
 
     bundle = registry.load("current")
     policies = [parse_policy(bundle.policy_text), parse_policy(text, origin)]
-    _columns, read = read_orders(data, mapping)
+    columns, read = read_orders(data, mapping)
     report_errors(read)
-    return recent_orders(read_scores(scores)[0], read, bundle.rates, policies)
+    return recent_orders(
+        read_scores(scores)[0],
+        read,
+        bundle.rates,
+        policies,
+        as_of_ms=last_known_ms(read, columns),
+        label_delay_days=columns.delay_days,
+    )
 
 
 def _show_change(found: PolicyChange, *, as_json: bool) -> None:
@@ -201,7 +209,8 @@ def _print_checks(checks: PolicyChecks) -> None:
     if cost.low_minor is not None:
         interval = f"90 % interval {cost.low_minor:,.0f} to {cost.high_minor:,.0f}"
     console.out.print(
-        f"expected cost {cost.value_minor:+,.0f} minor units over {cost.n_orders:,} orders, "
+        f"cost {cost.value_minor:+,.0f} minor units over {cost.n_orders:,} orders, "
+        f"{cost.n_outcome_known:,} of them with a known outcome, "
         f"{interval}",
         highlight=False,
     )

@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 from enum import StrEnum
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
+import msgspec
 import typer
 from rich.table import Table
 
 from fraudkit import console
 from fraudkit.cli.options import AsJson, DataFiles, MappingFile
 from fraudkit.cli.reading import last_known_ms, read_orders, read_policy, report_errors, time_ms
-from fraudkit.console import counting, print_json
+from fraudkit.console import counting_stages, print_json
 from fraudkit.errors import InputError
 
 if TYPE_CHECKING:
@@ -79,10 +81,10 @@ def tune(  # noqa: PLR0913, PLR0917 - options of a command
         n_resamples=resamples, seed=seed, n_jobs=-1,
     )  # fmt: skip
     as_of_ms = last_known_ms(read, columns) if as_of is None else time_ms(as_of, "--as-of")
-    with counting(resamples, "tuning on redrawn days", is_quiet=as_json) as show:
+    with counting_stages(is_quiet=as_json) as show:
         tune_on_scores(
             tuner, frame, read, columns.rates, as_of_ms=as_of_ms,
-            label_delay_days=columns.delay_days, on_progress=lambda done, _of: show(done),
+            label_delay_days=columns.delay_days, on_progress=partial(show, "redrawn days"),
         )  # fmt: skip
     _write(out, tuner.policy_)
     if report is not None:
@@ -116,6 +118,9 @@ def _plain(tuner: Any, out: Path) -> dict[str, Any]:
         "policy": tuner.policy_.digest[:16],
         "orders": tuner.n_orders_,
         "unknown": tuner.n_unknown_,
+        "label_known_share": tuner.label_known_share_,
+        "label_coverage": msgspec.to_builtins(tuner.label_coverage_),
+        "notes": list(tuner.label_coverage_.notes),
         "odds_factor": tuner.policy_.odds_factor,
         "thresholds": tuner.thresholds_.to_dicts(),
         "rates": tuner.rates_.to_dicts(),
@@ -126,10 +131,8 @@ def _plain(tuner: Any, out: Path) -> dict[str, Any]:
 
 
 def _show(tuner: Any, out: Path, report: Path | None) -> None:
-    console.out.print(
-        f"{tuner.n_orders_:,} orders with a mature label were tuned on, "
-        f"{tuner.n_unknown_:,} without were left out."
-    )
+    for note in tuner.label_coverage_.notes:
+        console.out.print(note, highlight=False, markup=False, soft_wrap=True)
     for title, frame in (
         ("From which probability of fraud on", tuner.thresholds_),
         ("What the tuned policy does on these orders", tuner.rates_),

@@ -50,7 +50,8 @@ class Costs(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     challenge_fraud_dropout_share, challenge_honest_dropout_share : float
         Share of fraudsters and of honest customers who do not pass or give up.
     challenge_liability_shift_share : float
-        Share of a challenged fraud's loss that moves to the issuer.
+        Share of a fraud's loss that moves to the issuer where the card payment was authenticated,
+        by a challenge or before the order came.
     """
 
     currency: CurrencyCode = "EUR"
@@ -101,7 +102,8 @@ def cost_lines(amount_minor: Any, costs: CostFigures) -> tuple[tuple[Any, ...], 
         review      r + e I - (1 - e) m a   r + (1 - d) (l a + f)
         decline     I                       0
 
-    A negative cost is a gain.
+    Where a card payment came authenticated, (1 - s) l and (1 - s) f stand for l and f: see
+    `fraudkit.decisions.own_costs`. A negative cost is a gain.
 
     Parameters
     ----------

@@ -12,9 +12,9 @@ from msgspec import Struct
 from numpy.typing import NDArray
 
 from fraudkit.decisions.costs import COST_NAMES, OrderCosts, cost_lines
+from fraudkit.decisions.own_costs import AUTHENTICATION_FIELDS, OwnCosts
 from fraudkit.decisions.policy import (
     ACTIONS,
-    CHALLENGE_FIELDS,
     Missing,
     Policy,
     can_be_challenged,
@@ -34,21 +34,16 @@ from fraudkit.decisions.rule.layout import (
     REVIEWS_USED,
 )
 from fraudkit.decisions.rule.limits import count_earlier
-from fraudkit.decisions.rulings import SHAPED_BY, Ruling, Rulings, ranges_of
+from fraudkit.decisions.rulings import SHAPED_BY, SHAPES, Ruling, Rulings, ranges_of
 from fraudkit.decisions.segments import SegmentFinder
 from fraudkit.decisions.tables import fresh_memory, rules_of
 from fraudkit.domain.decision import Action, ExpectedCost
 from fraudkit.domain.transaction import Transaction
 from fraudkit.errors import InputError, PolicyError
-from fraudkit.features.fields import field_reader
 
 __all__ = ["Decider"]
 
 _LIMITS: Final = (REVIEWS_USED, CEILING_REACHED, BUDGET_USED)
-_SHAPES: Final = {
-    flags: tuple(name for flag, name in SHAPED_BY.items() if flags & flag)
-    for flags in range(2 * max(SHAPED_BY))
-}
 _LEAST: Final[dict[Missing, int]] = {"decide": 0, "review": 2, "decline": 3}
 _MS_PER_DAY: Final = 86_400_000
 _NO_COSTS: Final = np.full(N_COSTS, np.nan)
@@ -93,10 +88,7 @@ class Decider:
         self._finder = SegmentFinder(policy.segments)
         self._rules = rules_of(policy)
         self._memory = fresh_memory(policy)
-        self._readers = [
-            (COST_NAMES.index(name), name, field_reader(path))
-            for name, path in policy.costs_from_orders.items()
-        ]
+        self._own_costs = OwnCosts(policy.costs_from_orders, self._rules[0])
         self._names = [*(segment.name for segment in policy.segments), None]
         self._key = bytes.fromhex(policy.digest)
         self._is_certain = policy.exploration is None
@@ -105,7 +97,11 @@ class Decider:
     @property
     def paths(self) -> tuple[str, ...]:
         """The fields of an order that the policy reads."""
-        named = (*CHALLENGE_FIELDS, *self._finder.paths, *self.policy.costs_from_orders.values())
+        named = (
+            *AUTHENTICATION_FIELDS,
+            *self._finder.paths,
+            *self.policy.costs_from_orders.values(),
+        )
         return tuple(dict.fromkeys(named))
 
     def of(
@@ -127,14 +123,14 @@ class Decider:
         missing : iterable of str
             Sources that were missing.
         """
-        payment = transaction.payment
-        own, own_costs = self._own_costs(transaction)
+        payment, segment = transaction.payment, self._finder.of(transaction)
+        own, own_costs = self._own_costs.of(transaction, segment)
         return self._ruling(
             (
                 probability,
                 np.nan if amount_minor is None else float(amount_minor),
                 can_be_challenged(payment.method, payment.card.was_3d_secure_successful),
-                self._finder.of(transaction),
+                segment,
                 self._least(missing),
                 1.0 if self._is_certain else self._draw(transaction.transaction_id),
                 transaction.event_time_ms // _MS_PER_DAY,
@@ -218,6 +214,14 @@ class Decider:
             reached=reached,
         )
 
+    def possible_own_costs(
+        self, own_costs: Mapping[str, float], segment: str | None
+    ) -> dict[str, float]:
+        """Return those figures of an order's own that one of the segment can have had."""
+        if segment not in self._names:
+            return {}
+        return self._own_costs.possible(own_costs, self._names.index(segment))
+
     def of_many(
         self,
         probability: NDArray[np.float64],
@@ -267,7 +271,7 @@ class Decider:
                 draws,
                 np.asarray(time_ms, np.int64) // _MS_PER_DAY,
             ),
-            self._own_costs_of_many(columns, n_orders),
+            self._own_costs.of_many(columns, segment),
             self._rules,
             fresh_memory(self.policy),
             -1 if is_limited else 0,
@@ -303,8 +307,9 @@ class Decider:
         """
         n_orders = len(amount_minor)
         table, _whole = self._rules
-        held = table[self._finder.of_many(columns, n_orders), :N_COSTS]
-        own = self._own_costs_of_many(columns, n_orders)
+        segment = self._finder.of_many(columns, n_orders)
+        held = table[segment, :N_COSTS]
+        own = self._own_costs.of_many(columns, segment)
         if len(own) > 1:
             held = np.where(np.isnan(own[:n_orders]), held, own[:n_orders])
         lines = np.array(cost_lines(amount_minor, OrderCosts(*held.T)))
@@ -334,7 +339,7 @@ class Decider:
             ),
             ranges_of(found[BEGINS : BEGINS + 4]),
             self._names[order[3]],
-            _SHAPES[code >> FLAGS_FROM],
+            SHAPES[code >> FLAGS_FROM],
             None if propensity != propensity else propensity,  # noqa: PLR0124
             own_costs,
         )
@@ -350,35 +355,3 @@ class Decider:
             return 1.0
         digest = hashlib.blake2b(transaction_id.encode(), digest_size=8, key=self._key).digest()
         return (int.from_bytes(digest) >> 11) / 2**53
-
-    def _own_costs(self, transaction: Transaction) -> tuple[NDArray[np.float64], dict[str, float]]:
-        if not self._readers:
-            return _NO_COSTS, {}
-        own, named = np.full(N_COSTS, np.nan), {}
-        for place, name, read in self._readers:
-            value = _figure(name, read(transaction))
-            if value is not None:
-                own[place] = named[name] = value
-        return own, named
-
-    def _own_costs_of_many(
-        self, columns: Mapping[str, Sequence[object]], n_orders: int
-    ) -> NDArray[np.float64]:
-        if not self._readers:
-            return _NO_COSTS[None, :]
-        # One row more than orders, so that a single order's costs are not taken for everybody's.
-        own = np.full((max(n_orders, 2), N_COSTS), np.nan)
-        for name, path in self.policy.costs_from_orders.items():
-            for place, came in enumerate(columns.get(path, ())):
-                value = _figure(name, came)
-                if value is not None:
-                    own[place, COST_NAMES.index(name)] = value
-        return own
-
-
-def _figure(name: str, value: object) -> float | None:
-    """Return a cost that an order brought, or ``None`` where it brought none that can be."""
-    if isinstance(value, bool) or not isinstance(value, int | float):
-        return None
-    most = 1.0 if name.endswith("_share") else 1e9
-    return float(value) if 0.0 <= value <= most else None

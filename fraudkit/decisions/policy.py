@@ -28,6 +28,7 @@ from fraudkit.features.field_kinds import field_kind, nearest_path
 
 __all__ = [
     "ACTIONS",
+    "CARD_METHODS",
     "CHALLENGE_FIELDS",
     "Breaker",
     "Constraints",
@@ -48,6 +49,8 @@ __all__ = [
 ACTIONS: tuple[Action, ...] = ("approve", "challenge", "review", "decline")
 """Every action; where two cost the same the earlier one is taken."""
 
+CARD_METHODS: Final = frozenset({None, "card", "network_token"})
+"""Methods that a customer can be authenticated for; one that did not come is taken for a card."""
 CHALLENGE_FIELDS: Final = ("payment.method", "payment.card.was_3d_secure_successful")
 """The fields that say whether an order can be challenged."""
 
@@ -208,7 +211,7 @@ def can_be_challenged(method: object, was_authenticated: object) -> bool:
 
     A payment whose method did not come is taken for a card.
     """
-    return method in {None, "card", "network_token"} and was_authenticated is not True
+    return method in CARD_METHODS and was_authenticated is not True
 
 
 def challenges(columns: Mapping[str, Sequence[object]], n_orders: int) -> NDArray[np.bool_]:

@@ -20,7 +20,7 @@ from fraudkit.decisions.rule.layout import (
 )
 from fraudkit.domain.decision import Action, ActionRange, ExpectedCost
 
-__all__ = ["SHAPED_BY", "Ruling", "Rulings", "ranges_of"]
+__all__ = ["SHAPED_BY", "SHAPES", "Ruling", "Rulings", "ranges_of"]
 
 SHAPED_BY: Final = {
     ASKED_REVIEW: "always_review",
@@ -32,6 +32,12 @@ SHAPED_BY: Final = {
     EXPLORED: "explored",
 }
 """What `Decision.shaped_by` says of each flag of the rule."""
+
+SHAPES: Final = tuple(
+    tuple(name for flag, name in SHAPED_BY.items() if flags & flag)
+    for flags in range(2 * max(SHAPED_BY))
+)
+"""`Decision.shaped_by` of all flags together, by their sum."""
 
 
 class Ruling(NamedTuple):

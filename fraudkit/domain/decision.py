@@ -131,7 +131,8 @@ class Decision(Struct, frozen=True, kw_only=True):
         The probability with which this order, which cost would decline, was approved all the
         same; ``None`` where nothing was left to chance.
     own_costs : dict[str, float]
-        Figures of the policy's costs that the order brought itself.
+        Figures of the policy's costs that held for this order alone: those that it brought, and
+        the smaller loss of a card payment that came authenticated.
     """
 
     transaction_id: str

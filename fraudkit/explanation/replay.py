@@ -184,7 +184,6 @@ class Replayer:
         fraud_probability: float,
         missing: tuple[str, ...],
     ) -> Ruling:
-        own = decision.own_costs
         try:
             return self._decider.of_values(
                 fraud_probability,
@@ -192,7 +191,7 @@ class Replayer:
                 can_challenge=was_challengeable(decision),
                 segment=decision.segment,
                 missing=missing,
-                own_costs={n: own[n] for n in self._decider.policy.costs_from_orders if n in own},
+                own_costs=self._decider.possible_own_costs(decision.own_costs, decision.segment),
                 shaped_by=decision.shaped_by,
                 transaction_id=record.transaction_id,
             )

@@ -12,7 +12,8 @@ from numpy.typing import NDArray
 
 from fraudkit.decisions.decider import Decider
 from fraudkit.decisions.off_policy.day_blocks import day_interval
-from fraudkit.decisions.policy import ACTIONS, CHALLENGE_FIELDS, Guardrails, Policy
+from fraudkit.decisions.own_costs import AUTHENTICATION_FIELDS
+from fraudkit.decisions.policy import ACTIONS, Guardrails, Policy
 from fraudkit.errors import InputError
 
 __all__ = ["CostMove", "PolicyChecks", "RecentOrders", "check_change", "stricter_guardrails"]
@@ -32,6 +33,8 @@ class RecentOrders(NamedTuple):
         Of fraud, calibrated, in [0, 1].
     amount_minor : ndarray of float64, shape (n_orders,)
         In the costs' currency; NaN where it is not known.
+    is_fraud : ndarray of float64, shape (n_orders,)
+        1 or 0 where the outcome is known and mature, else NaN.
     columns : mapping
         Paths of fields that the policies read → a value an order, ``None`` where absent.
     """
@@ -40,16 +43,17 @@ class RecentOrders(NamedTuple):
     time_ms: NDArray[np.int64]
     probability: NDArray[np.float64]
     amount_minor: NDArray[np.float64]
+    is_fraud: NDArray[np.float64]
     columns: Mapping[str, Sequence[object]]
 
 
 class CostMove(Struct, frozen=True, kw_only=True):
-    """The expected cost of the new policy's actions less that of the old one's.
+    """The cost of the new policy's actions less that of the old one's.
 
     Attributes
     ----------
-    n_orders : int
-        Those with a known amount.
+    n_orders, n_outcome_known : int
+        Orders with a known amount; those of them whose outcome is known and mature.
     value_minor : float
         In minor units of the costs' currency; below 0 the new policy costs less.
     low_minor, high_minor : float or None
@@ -57,6 +61,7 @@ class CostMove(Struct, frozen=True, kw_only=True):
     """
 
     n_orders: int
+    n_outcome_known: int
     value_minor: float
     low_minor: float | None
     high_minor: float | None
@@ -127,9 +132,10 @@ def check_change(old: Policy, new: Policy, orders: RecentOrders) -> PolicyChecks
     Each begins with nothing counted and keeps its limits over these orders: reviews a day, the
     breaker, exploration. So they should be all orders of their days.
 
-    The cost is the expected one under the given probabilities, by the costs of the new policy: a
-    change of the costs themselves says that the old ones no longer hold. It costs more where the
-    whole 90 % interval lies above 0 or, with fewer than 5 days, where the difference does.
+    The cost is that of the known outcome or, where there is none, the expected one under the given
+    probability; by the costs of the new policy: a change of the costs themselves says that the old
+    ones no longer hold. It costs more where the whole 90 % interval lies above 0 or, with fewer
+    than 5 days, where the difference does.
 
     Raises
     ------
@@ -141,7 +147,8 @@ def check_change(old: Policy, new: Policy, orders: RecentOrders) -> PolicyChecks
     Examples
     --------
     >>> orders = RecentOrders(
-    ...     ["a", "b"], np.array([0, 1]), np.array([0.01, 0.9]), np.array([5e3, 5e3]), {})
+    ...     ["a", "b"], np.array([0, 1]), np.array([0.01, 0.9]), np.array([5e3, 5e3]),
+    ...     np.array([np.nan, np.nan]), {})
     >>> declining = Policy(odds_factor=100.0, guardrails=Guardrails(rate_move_max=0.1))
     >>> found = check_change(Policy(), declining, orders)
     >>> found.n_moved, found.rate_move, len(found.failed)
@@ -188,12 +195,15 @@ def _cost_move(
     lines = Decider(policy).cost_lines_of_many(orders.amount_minor, orders.columns)
     row = np.arange(len(before))
     if_honest, if_fraud = (line[after, row] - line[before, row] for line in lines)
-    moved = (1.0 - orders.probability) * if_honest + orders.probability * if_fraud
+    has_outcome = ~np.isnan(orders.is_fraud)
+    fraud = np.where(has_outcome, orders.is_fraud, orders.probability)
+    moved = (1.0 - fraud) * if_honest + fraud * if_fraud
     is_known = ~np.isnan(orders.amount_minor)
     terms = np.where(is_known, moved, 0.0)
     interval = day_interval(terms, orders.time_ms // _MS_PER_DAY)
     return CostMove(
         n_orders=int(is_known.sum()),
+        n_outcome_known=int((is_known & has_outcome).sum()),
         value_minor=float(terms.sum()),
         low_minor=None if interval is None else interval.low,
         high_minor=None if interval is None else interval.high,
@@ -205,7 +215,7 @@ def _fields_absent(policies: Sequence[Policy], orders: RecentOrders) -> tuple[st
     return tuple(
         path
         for path in paths
-        if path not in CHALLENGE_FIELDS
+        if path not in AUTHENTICATION_FIELDS
         and all(value is None for value in orders.columns.get(path, ()))
     )
 
@@ -231,6 +241,7 @@ def _failures(checks: PolicyChecks) -> Iterator[str]:
             else f"90 % interval {cost.low_minor:,.0f} to {cost.high_minor:,.0f}"
         )
         yield (
-            "the change must not cost more (may_cost_more), it is expected to cost "
-            f"{cost.value_minor:,.0f} minor units more, {over}"
+            "the change must not cost more (may_cost_more), it costs "
+            f"{cost.value_minor:,.0f} minor units more over {cost.n_orders:,} orders, "
+            f"{cost.n_outcome_known:,} of them with a known outcome, {over}"
         )

@@ -13,8 +13,10 @@ from fraudkit.scoring.report import Censoring, LabelMaturity
 
 __all__ = [
     "censoring",
+    "declined_before",
     "labels_known_before",
     "last_known_ms",
+    "mature_before",
     "mature_labels",
     "maturity_curve",
 ]
@@ -41,6 +43,31 @@ def labels_known_before(labels: pl.DataFrame, at_ms: int) -> pl.DataFrame:
         is_fraud=pl.col("is_fraud") & ~is_later,
         known_at_ms=pl.when(is_later).then("honest_at_ms").otherwise("known_at_ms"),
     )
+
+
+def mature_before(as_of_ms: int, label_delay_days: float | None) -> int:
+    """Return the time from which orders are too young at ``as_of_ms``.
+
+    Examples
+    --------
+    >>> mature_before(86_400_000, 1.0)
+    1
+    """
+    delay_ms = 0 if label_delay_days is None else round(label_delay_days * _DAY_MS)
+    return as_of_ms - delay_ms + 1
+
+
+def declined_before(outcomes: pl.DataFrame, at_ms: int) -> pl.Series:
+    """Return the ids of the orders that were declined before a moment, some perhaps twice.
+
+    Parameters
+    ----------
+    outcomes : polars.DataFrame
+        ``transaction_id``, ``status``, ``known_at_ms``.
+    """
+    return outcomes.filter(
+        (pl.col("status") == int(Status.DECLINED)) & (pl.col("known_at_ms") < at_ms)
+    )["transaction_id"]
 
 
 def mature_labels(
@@ -158,9 +185,7 @@ def censoring(
     is_mature : ndarray of bool, shape (len(frame),)
         Whether an order has a mature label.
     """
-    declined = outcomes.filter(
-        (pl.col("status") == int(Status.DECLINED)) & (pl.col("known_at_ms") < horizon_ms)
-    )["transaction_id"]
+    declined = declined_before(outcomes, horizon_ms)
     is_censored = frame["transaction_id"].is_in(declined.implode()).to_numpy() & ~is_mature
     by_day = _by_day(frame, is_censored)
     return Censoring(

@@ -9,12 +9,13 @@ import polars as pl
 from hypothesis import strategies as st
 from msgspec.structs import replace
 
-from fraudkit.decisions.costs import Costs, cost_lines
+from fraudkit.decisions.costs import cost_lines
 from fraudkit.decisions.decider import Decider
-from fraudkit.decisions.policy import ACTIONS, Policy, segment_costs
+from fraudkit.decisions.policy import ACTIONS, Policy
 from fraudkit.decisions.segments import CutOffs
 from fraudkit.domain.transaction import epoch_ms
-from tests.decisions.drawn import START, drawn_orders, segment_of, transaction_of
+from tests.decisions.drawn import START, drawn_orders, is_shifted, segment_of, transaction_of
+from tests.decisions.naive_rule import figures_of
 
 __all__ = [
     "CAREFUL",
@@ -41,6 +42,8 @@ SCHEMA = {
     "is_fraud": pl.Boolean,
     "billing.country": pl.String,
     "payment.method": pl.String,
+    "payment.card.was_3d_secure_successful": pl.Boolean,
+    "payment.card.has_liability_shift": pl.Boolean,
 }
 
 
@@ -63,6 +66,8 @@ def framed(orders: list[dict[str, Any]]) -> pl.DataFrame:
             order["is_fraud"],
             order["country"],
             order["method"],
+            order["authenticated"],
+            order["shift"],
         )
         for order in orders
     ]
@@ -89,7 +94,7 @@ def changes_of_each(
     """Return how each order's cost changes if it is honest and if it is a fraud."""
     changes = {}
     for order in orders:
-        costs: Costs = segment_costs(policy, segment_of(policy, order))
+        costs = figures_of(policy, segment_of(policy, order), is_shifted=is_shifted(order))
         amount = np.nan if order["amount"] is None else float(order["amount"])
         places = [ACTIONS.index(side[order["id"]]) for side in (old, new)]  # type: ignore[arg-type]
         honest, fraud = (lines[places[1]] - lines[places[0]] for lines in cost_lines(amount, costs))

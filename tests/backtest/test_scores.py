@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from typing import Any
 
+import msgspec
 import numpy as np
 import polars as pl
 import pytest
 
 from fraudkit.backtest import Backtest, backtest, backtest_scores, decide_again, known_orders
 from fraudkit.decisions.costs import Costs
-from fraudkit.decisions.policy import ACTIONS, Policy
+from fraudkit.decisions.policy import ACTIONS, Exploration, Policy
 from fraudkit.decisions.segments import CutOffs
 from fraudkit.domain.money import rate_table
 from fraudkit.domain.outcome import Status
@@ -70,7 +71,7 @@ def test_the_matrix_is_that_of_the_files(data: MappedData) -> None:
 def test_known_costs_are_those_of_an_evaluation(data: MappedData) -> None:
     found = moved(data, OLD, NEW)
     totals = [
-        labelled_scores(scores, data, RATES, Costs(), **OPTIONS)["cost_minor"].sum()
+        labelled_scores(scores, data, RATES, Policy(), **OPTIONS)["cost_minor"].sum()
         for scores in (OLD, NEW)
     ]
     cost = found.difference.cost_minor
@@ -156,6 +157,64 @@ def test_logged_chances_come_from_the_data(data: MappedData) -> None:
     assert cost.estimated.n_orders == len(old_enough)
     assert cost.bounded.n_orders == len(would_decline) - len(old_enough)
     assert 0 < cost.estimated.n_explored < len(old_enough)
+
+
+def by_chance(scores: pl.DataFrame, share: float, seed: int) -> pl.DataFrame:
+    """Return scores of a policy that explores: some of its declines are approved by chance."""
+    drawn = pl.Series(np.random.default_rng(seed).random(COUNT) < share)
+    had_a_chance = scores["action"] == "decline"
+    is_explored = had_a_chance & drawn
+    shapes = [["explored"] if one else [] for one in is_explored]
+    return scores.with_columns(
+        action=pl.when(is_explored).then(pl.lit("approve")).otherwise("action"),
+        segment=pl.lit(None, pl.String),
+        shaped_by=pl.Series(shapes, dtype=pl.List(pl.String)),
+        approve_propensity=pl.when(had_a_chance).then(share),
+    )
+
+
+def test_a_chance_that_a_scoring_drew_is_neither_an_approval_nor_a_logged_one(
+    data: MappedData,
+) -> None:
+    old, new = by_chance(OLD, 0.5, 11), by_chance(NEW, 0.3, 12)
+    counts = [held["shaped_by"].list.len().sum() for held in (old, new)]
+    assert min(counts) > 50
+    found, plain = moved(data, old, new), moved(data, OLD, NEW)
+    assert msgspec.structs.replace(found, remarks=()) == plain
+    assert found.difference.cost_minor.estimated is None
+    for name, count in zip(("old", "new"), counts, strict=True):
+        assert f"{count} orders that {name} approved by its own chance" in " ".join(found.notes)
+    again, before = (decide_again(held, STRICT, data, RATES) for held in (old, OLD))
+    assert again.equals(before)
+
+
+def test_a_policy_that_would_explore_declines_where_it_decides_again(data: MappedData) -> None:
+    exploring = Policy(
+        cut_offs=STRICT.cut_offs,
+        exploration=Exploration(
+            approve_share=0.2, order_loss_minor_max=10**9, day_loss_minor_max=10**9
+        ),
+    )
+    assert decide_again(OLD, exploring, data, RATES).equals(decide_again(OLD, STRICT, data, RATES))
+
+
+def test_an_order_that_had_a_chance_and_stayed_declined_has_no_outcome(data: MappedData) -> None:
+    chances = pl.DataFrame({"transaction_id": ["t0", "t3"], "approve_propensity": [0.5, 0.5]})
+    outcomes = pl.DataFrame(
+        {
+            "transaction_id": ["t3", "t6"],
+            "status": pl.Series([int(Status.DECLINED)] * 2, dtype=pl.Int8),
+            "known_at_ms": [START_MS] * 2,
+        }
+    )
+    logged = changed_data(data, propensities=chances, outcomes=outcomes)
+    orders = known_orders(logged, RATES, **OPTIONS).filter(
+        pl.col("transaction_id").is_in(["t0", "t3", "t6"])
+    )
+    labelled = set(data.labels["transaction_id"])
+    assert {"t0", "t3", "t6"} <= labelled
+    assert orders["action"].to_list() == [None, "decline", None]
+    assert orders["is_fraud"].is_null().to_list() == [False, True, False]
 
 
 def test_an_amount_without_a_rate_is_in_no_cost(data: MappedData) -> None:

@@ -29,6 +29,9 @@ COLUMNS = [
     "action",
     "reason_codes",
     "expected_cost_minor",
+    "segment",
+    "shaped_by",
+    "approve_propensity",
     "error",
 ]
 UNTIL = "2026-02-15T01:00:00.500+01:00"
@@ -100,6 +103,7 @@ def test_scores_are_those_of_the_library_in_every_format(
         "errors": 0,
         "history_errors": 0,
         "actions": dict(frame["action"].value_counts().rows()),
+        "resumed_parts": 0,
         "out": str(out),
     }
     metadata = pl.read_parquet_metadata(out)
@@ -182,7 +186,8 @@ def test_an_evaluation_has_every_figure_with_what_it_is_over(
     ran = run(*words, "--as-of", UNTIL, "--json")
     assert (ran.status, ran.out.count("\n")) == (0, 1)
     assert set(ran.json) == {
-        "n_orders", "n_scored", "n_label_known", "label_known_share", "as_of_ms", "n_frauds",
+        "n_orders", "n_scored", "n_explored", "n_label_known", "label_known_share", "as_of_ms",
+        "n_frauds",
         "auc", "average_precision", "recall_at_false_positive_rate", "brier_score", "log_loss",
         "calibration", "calibration_slope", "calibration_intercept", "cost", "by_count",
         "by_amount", "card_precision", "mean_cost_minor", "n_orders_with_cost", "n_days", "notes",

@@ -45,6 +45,16 @@ def test_a_bundle_is_added_promoted_and_rolled_back(run: Run, models: Path, file
     assert json("diff", "first", str(files.bundle))["sections"]["policy"] == {}
 
 
+def test_a_bundle_elsewhere_is_added_and_promoted_in_one_step(
+    run: Run, tmp_path: Path, files: Table
+) -> None:
+    models, version = tmp_path / "none-yet", load_bundle(files.bundle).version
+    ran = run("models", "promote", files.bundle, "--by", "ann", "--models", models, "--json")
+    assert (ran.status, ran.json["bundle"]) == (0, version)
+    assert (models / "current").read_text() == f"{version}\n"
+    assert load_bundle(models / version).version == version
+
+
 def test_people_see_tables(run: Run, models: Path, files: Table) -> None:
     run("models", "promote", "first", "--by", "ann", "--why", "[/b] \x1b[2J", "--models", models)
     (models / load_bundle(files.bundle).version / "card.md").unlink()

@@ -95,7 +95,7 @@ def test_a_policy_is_promoted_overridden_and_rolled_back(
     before = load_bundle(models / "current").version
     forced = promote(DECLINE_MOST + GUARDED, "--override", "[b] attack")
     assert forced.status == 0
-    for shown in ("[b] attack", "orders move", "expected cost +", "is in force"):
+    for shown in ("[b] attack", "orders move", "cost +", "is in force"):
         assert shown in forced.out
     assert "not kept: the share" in forced.err
     held = run("models", "history", *where[:2], "--json").json[-1]

@@ -14,6 +14,7 @@ from fraudkit.decisions.costs import Costs
 from fraudkit.decisions.decider import Decider
 from fraudkit.decisions.policy import Constraints, Policy, parse_policy, policy_toml
 from fraudkit.decisions.tuning import PolicyTuner
+from fraudkit.decisions.tuning.coverage import LabelCoverage
 from fraudkit.evaluation import read_scores
 from fraudkit.mapping import Mapping, read_data
 from fraudkit.retuning import tune_on_scores
@@ -53,6 +54,10 @@ def test_json_is_the_librarys_tuning(run: Run, files: Table, scores: Path, tmp_p
     assert tuned.constraints == limits
     assert ran.json["odds_factor"] == tuned.odds_factor
     assert ran.json["orders"] + ran.json["unknown"] == len(data.frame)
+    assert ran.json["label_known_share"] == tuner.label_known_share_
+    assert msgspec.convert(ran.json["label_coverage"], LabelCoverage) == tuner.label_coverage_
+    assert ran.json["notes"] == list(tuner.label_coverage_.notes)
+    assert ran.json["label_coverage"]["n_orders"] == len(data.frame)
     assert msgspec.convert(ran.json["rates"], list[dict[str, object]]) == tuner.rates_.to_dicts()
     rulings = Decider(tuned).of_many(
         np.full(9, 0.3), np.full(9, 9_000.0), {}, time_ms=np.zeros(9, np.int64)
@@ -63,10 +68,18 @@ def test_json_is_the_librarys_tuning(run: Run, files: Table, scores: Path, tmp_p
 def test_people_see_tables(run: Run, files: Table, scores: Path, tmp_path: Path) -> None:
     ran = run(
         "tune", "--scores", scores, "--data", files.csv, "--mapping", files.mapping,
-        "--form", "cut_offs", "--resamples", 0, "--out", tmp_path / "tuned.toml",
+        "--form", "cut_offs", "--resamples", 0, "--as-of", "2026-01-25T00:00:00Z",
+        "--out", tmp_path / "tuned.toml",
     )  # fmt: skip
     assert ran.status == 0
-    for shown in ("From which probability of fraud on", "What the tuned policy does", "policy "):
+    for shown in (
+        "Tuned on ",
+        "are too young",
+        "Warning: only",
+        "From which probability of fraud on",
+        "What the tuned policy does",
+        "policy ",
+    ):
         assert shown in ran.out
     assert parse_policy((tmp_path / "tuned.toml").read_text()).cut_offs is not None
 
@@ -106,8 +119,8 @@ def test_progress_goes_to_a_terminal_alone(
     monkeypatch.setattr(console.err, "is_interactive", True)
     monkeypatch.setenv("TERM", "xterm")
     shown = run(*asked).err
-    assert "tuning on redrawn days" in shown
-    assert "3/3" in shown
+    assert "redrawn days" in shown
+    assert "3 of 3" in shown
     assert "redrawn" not in run(*asked, "--json").err
 
 

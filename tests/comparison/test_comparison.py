@@ -11,6 +11,7 @@ import pytest
 
 from fraudkit.comparison import Comparison, compare
 from fraudkit.decisions.costs import Costs
+from fraudkit.decisions.policy import Policy
 from fraudkit.domain.money import rate_table
 from fraudkit.errors import DataFileError, InputError, PolicyError, TrainingError
 from fraudkit.evaluation import evaluate, labelled_scores
@@ -19,7 +20,7 @@ from fraudkit.scoring.measures.intervals import Estimate
 from tests.training.table import DAY_MS, START_MS, read_table, table
 
 RATES = rate_table("EUR")
-COSTS = Costs()
+POLICY = Policy()
 COUNT = 900
 OPTIONS: dict[str, Any] = {"as_of_ms": START_MS + 50 * DAY_MS, "label_delay_days": 2.0}
 NOTHING = Estimate(0.0, 0.0, 0.0)
@@ -51,7 +52,7 @@ OURS, THEIRS = made_up(1, 0.2, 10), made_up(2, 0.5, 7)
 
 
 def compared(data: MappedData, scores: dict[str, pl.DataFrame], **changed: Any) -> Comparison:
-    return compare(scores, data, RATES, COSTS, **(OPTIONS | changed))
+    return compare(scores, data, RATES, POLICY, **(OPTIONS | changed))
 
 
 @pytest.fixture(scope="module")
@@ -71,7 +72,7 @@ def test_the_orders_that_both_scored_and_whose_label_is_known_are_compared(
 ) -> None:
     assert found.n_scored == {"ours": 810, "theirs": COUNT - len(range(0, COUNT, 7))}
     assert found.n_scored_by_all == len(both(OURS))
-    assert found.n_compared == len(labelled_scores(both(OURS), data, RATES, COSTS, **OPTIONS))
+    assert found.n_compared == len(labelled_scores(both(OURS), data, RATES, POLICY, **OPTIONS))
     assert found.n_compared < found.n_scored_by_all < min(found.n_scored.values())
     assert found.baseline == "ours"
     words = f"{found.n_compared:,} orders, {found.evaluations['ours'].metrics.n_frauds} of them"
@@ -81,7 +82,7 @@ def test_the_orders_that_both_scored_and_whose_label_is_known_are_compared(
 
 def test_each_is_evaluated_as_if_it_stood_alone(found: Comparison, data: MappedData) -> None:
     for name, frame in (("ours", OURS), ("theirs", THEIRS)):
-        alone = evaluate(both(frame), data, RATES, COSTS, **OPTIONS)
+        alone = evaluate(both(frame), data, RATES, POLICY, **OPTIONS)
         assert found.evaluations[name] == alone
         assert alone.n_label_known == found.n_compared
 
@@ -235,6 +236,6 @@ def test_what_an_evaluation_refuses_is_refused(data: MappedData) -> None:
     with pytest.raises(DataFileError, match="must have the column 'action'"):
         compared(data, {**both_scores, "theirs": THEIRS.drop("action")})
     with pytest.raises(PolicyError, match="must be the reference currency EUR, got USD"):
-        compare(both_scores, data, RATES, Costs(currency="USD"), **OPTIONS)
+        compare(both_scores, data, RATES, Policy(costs=Costs(currency="USD")), **OPTIONS)
     with pytest.raises(TrainingError, match="with a label known by then, got none"):
         compared(data, both_scores, as_of_ms=START_MS)

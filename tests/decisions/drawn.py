@@ -87,6 +87,8 @@ def drawn_orders(draw: st.DrawFn) -> list[dict[str, Any]]:
             "amount": draw(st.none() | st.integers(0, 10**6)),
             "method": draw(st.sampled_from(["card", "wallet", None])),
             "country": draw(st.sampled_from(COUNTRIES)),
+            "authenticated": draw(st.sampled_from([None, True, False])),
+            "shift": draw(st.sampled_from([None, True, False])),
             "day": day,
         }
         for number, day in enumerate(days)
@@ -99,8 +101,24 @@ def transaction_of(order: dict[str, Any]) -> Transaction:
         event_time=START + timedelta(days=order["day"]),
         order=Order(amount_minor=order["amount"] or 0, currency="EUR"),
         billing=Address(country=order["country"]),
-        payment=Payment(method=order["method"], card=Card()),
+        payment=Payment(
+            method=order["method"],
+            card=Card(
+                was_3d_secure_successful=order.get("authenticated"),
+                has_liability_shift=order.get("shift"),
+            ),
+        ),
     )
+
+
+def can_challenge(order: dict[str, Any]) -> bool:
+    return order["method"] != "wallet" and order["authenticated"] is not True
+
+
+def is_shifted(order: dict[str, Any]) -> bool:
+    if order["method"] == "wallet" or order["shift"] is False:
+        return False
+    return order["shift"] is True or order["authenticated"] is True
 
 
 def segment_of(policy: Policy, order: dict[str, Any]) -> Segment | None:

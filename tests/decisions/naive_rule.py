@@ -4,7 +4,7 @@ from collections import deque
 from dataclasses import dataclass, field
 from math import isnan
 
-from fraudkit.decisions.costs import Costs, expected_costs
+from fraudkit.decisions.costs import COST_NAMES, Costs, OrderCosts, expected_costs
 from fraudkit.decisions.policy import ACTIONS, Policy, segment_costs
 from fraudkit.decisions.segments import Segment
 
@@ -15,11 +15,24 @@ class NearTie(Exception):
     """Two actions cost nearly the same: rounding decides."""
 
 
+def figures_of(policy: Policy, segment: Segment | None, *, is_shifted: bool) -> Costs | OrderCosts:
+    costs = segment_costs(policy, segment)
+    if not is_shifted:
+        return costs
+    stays = 1.0 - costs.challenge_liability_shift_share
+    figures = OrderCosts(*(getattr(costs, name) for name in COST_NAMES))
+    return figures._replace(
+        loss_share=costs.loss_share * stays,
+        chargeback_fee_minor=costs.chargeback_fee_minor * stays,
+    )
+
+
 @dataclass
 class Order:
     probability: float
     amount: float
     can_challenge: bool
+    is_shifted: bool
     segment: Segment | None
     least: str
     draw: float
@@ -114,8 +127,8 @@ class NaiveDecider:
         costs = self._costs(order)
         return dict(zip(ACTIONS, expected_costs(adjusted, order.amount, costs), strict=True))
 
-    def _costs(self, order: Order) -> Costs:
-        return segment_costs(self.policy, order.segment)
+    def _costs(self, order: Order) -> Costs | OrderCosts:
+        return figures_of(self.policy, order.segment, is_shifted=order.is_shifted)
 
     def _cheapest(self, order: Order, allowed: list[str]) -> str:
         odds = self._factor(order) * order.probability

@@ -22,10 +22,18 @@ from fraudkit.decisions.policy import (
 from fraudkit.decisions.rulings import SHAPED_BY, Ruling, Rulings
 from fraudkit.decisions.segments import Segment
 from fraudkit.domain.decision import ActionRange
-from fraudkit.domain.transaction import Order, Transaction
+from fraudkit.domain.transaction import Card, Order, Payment, Transaction
 from fraudkit.errors import InputError, PolicyError
 from tests.decisions import naive_rule
-from tests.decisions.drawn import START, drawn_orders, drawn_policies, segment_of, transaction_of
+from tests.decisions.drawn import (
+    START,
+    can_challenge,
+    drawn_orders,
+    drawn_policies,
+    is_shifted,
+    segment_of,
+    transaction_of,
+)
 from tests.decisions.test_costs import amounts, drawn_costs, probabilities
 
 
@@ -37,7 +45,8 @@ def naive(policy: Policy, orders: list[dict[str, Any]], missing: tuple[str, ...]
         told = naive_rule.Order(
             probability=order["probability"],
             amount=nan if order["amount"] is None else float(order["amount"]),
-            can_challenge=order["method"] != "wallet",
+            can_challenge=can_challenge(order),
+            is_shifted=is_shifted(order),
             segment=segment_of(policy, order),
             least=least,
             draw=decider._draw(order["id"]),
@@ -73,7 +82,7 @@ def test_orders_are_decided_as_the_slow_way_decides_them(
         ruling = decider.of(
             transaction_of(order), order["probability"], order["amount"], missing=missing
         )
-        assert_same(ruling, expected, can_challenge=order["method"] != "wallet")
+        assert_same(ruling, expected, can_challenge=can_challenge(order))
         segment = segment_of(policy, order)
         assert ruling.segment == (None if segment is None else segment.name)
 
@@ -85,6 +94,8 @@ def many(decider: Decider, orders: list[dict[str, Any]]) -> Rulings:
         {
             "billing.country": [order["country"] for order in orders],
             "payment.method": [order["method"] for order in orders],
+            "payment.card.was_3d_secure_successful": [order["authenticated"] for order in orders],
+            "payment.card.has_liability_shift": [order["shift"] for order in orders],
         },
         time_ms=np.array([
             int((START + timedelta(days=order["day"])).timestamp() * 1000) for order in orders
@@ -129,7 +140,7 @@ def test_a_decision_comes_out_again_from_what_it_says(
         assert ruling == again.of_values(
             order["probability"],
             order["amount"],
-            can_challenge=order["method"] != "wallet",
+            can_challenge=can_challenge(order),
             segment=ruling.segment,
             own_costs=ruling.own_costs,
             shaped_by=ruling.shaped_by,
@@ -247,6 +258,37 @@ def test_what_an_order_brings_goes_before_the_constant() -> None:
     at_honest, at_fraud = decider.cost_lines_of_many(np.full(4, 1e4), columns)
     assert at_honest[0].tolist() == [-5_000.0, *[-2_500.0] * 3]
     assert at_fraud[3].tolist() == [0.0] * 4
+
+
+@pytest.mark.parametrize(
+    ("method", "authenticated", "shift", "stays"),
+    [
+        ("card", True, None, 0.1),
+        ("network_token", None, True, 0.1),
+        (None, True, True, 0.1),
+        ("card", True, False, 1.0),
+        ("card", None, None, 1.0),
+        ("paypal", True, True, 1.0),
+    ],
+)
+def test_a_fraud_on_an_authenticated_card_is_the_issuers_loss(
+    *, method: str | None, authenticated: bool | None, shift: bool | None, stays: float
+) -> None:
+    decider = Decider(Policy(costs_from_orders={"loss_share": "custom_inputs.loss"}))
+    card = Card(was_3d_secure_successful=authenticated, has_liability_shift=shift)
+    order = Transaction(
+        transaction_id="t1", event_time=START, order=Order(amount_minor=10_000, currency="EUR"),
+        payment=Payment(method=method, card=card), custom_inputs={"loss": 0.5},
+    )  # fmt: skip
+    ruling = decider.of(order, 1.0, 10_000)
+    assert ruling.cost is not None
+    assert ruling.cost.approve == pytest.approx(stays * (0.5 * 10_000 + 2_000))
+    columns = {
+        "payment.method": [method], "payment.card.was_3d_secure_successful": [authenticated],
+        "payment.card.has_liability_shift": [shift], "custom_inputs.loss": [0.5],
+    }  # fmt: skip
+    at_fraud = decider.cost_lines_of_many(np.array([1e4]), columns)[1]
+    assert at_fraud[0, 0] == ruling.cost.approve
 
 
 @pytest.mark.parametrize("name", COST_NAMES)

@@ -14,6 +14,7 @@ PAGES = (
     "README.md",
     "docs/checkout.md",
     "docs/data-science.md",
+    "docs/costs.md",
     "docs/retuning.md",
     "docs/batch.md",
     "docs/rescoring.md",

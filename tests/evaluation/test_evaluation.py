@@ -60,7 +60,7 @@ def found(scores: pl.DataFrame, data: MappedData) -> Evaluation:
 
 def evaluated(scores: pl.DataFrame, data: MappedData, **changed: Any) -> Evaluation:
     given = {"as_of_ms": AS_OF_MS, "label_delay_days": DELAY_DAYS} | changed
-    return evaluate(scores, data, RATES, COSTS, **given)
+    return evaluate(scores, data, RATES, Policy(costs=COSTS), **given)
 
 
 def known_orders(scores: pl.DataFrame, data: MappedData) -> list[dict[str, Any]]:
@@ -252,7 +252,7 @@ def test_costs_in_another_currency_than_the_amounts_are_refused(
     scores: pl.DataFrame, data: MappedData
 ) -> None:
     with pytest.raises(PolicyError, match="must be the reference currency EUR, got USD"):
-        evaluate(scores, data, RATES, Costs(currency="USD"), as_of_ms=AS_OF_MS)
+        evaluate(scores, data, RATES, Policy(costs=Costs(currency="USD")), as_of_ms=AS_OF_MS)
 
 
 def test_a_scores_file_brings_its_policy(scores: pl.DataFrame, tmp_path: Path) -> None:
@@ -298,7 +298,7 @@ def test_a_shop_is_evaluated_end_to_end(shop: TrainedShop) -> None:
     data = shop.read()
     scores = score_data(load_bundle(shop.bundle), data)
     found = evaluate(
-        scores.frame, data, load_bundle(shop.bundle).rates, scores.policy.costs,
+        scores.frame, data, load_bundle(shop.bundle).rates, scores.policy,
         as_of_ms=shop.horizon_ms, label_delay_days=10,
     )  # fmt: skip
     assert found.n_scored == len(shop.transactions)

@@ -28,6 +28,7 @@ ORDERS = RecentOrders(
     time_ms=np.arange(60) * DAYS * 86_400_000 // 60,
     probability=np.full(60, 0.3),
     amount_minor=np.full(60, 5_000.0),
+    is_fraud=np.full(60, np.nan),
     columns={},
 )
 HELD = "[guardrails]\nrate_move_max = 0.05\n"

@@ -7,21 +7,44 @@ from typing import Any
 
 import polars as pl
 import pytest
+from msgspec.structs import replace
 
-from fraudkit.decisions.policy import ACTIONS
+from fraudkit.decisions.policy import ACTIONS, Breaker, Constraints, Exploration, policy_toml
+from fraudkit.decisions.rulings import SHAPED_BY
+from fraudkit.decisions.segments import Segment
 from fraudkit.domain.decision import Decision
 from fraudkit.domain.transaction import Transaction
 from fraudkit.engine import Engine
+from fraudkit.evaluation import explored
 from fraudkit.rescoring import score_data
-from fraudkit.scoring.bundle import load_bundle
-from tests.training.trained_shop import TrainedShop, by_time, write_lines
+from fraudkit.scoring.bundle import load_bundle, write_bundle
+from tests.training.trained_shop import POLICY, TrainedShop, by_time, write_lines
+
+# Everything that shapes a decision besides its cost, each in some of the orders.
+SHAPING = replace(
+    POLICY,
+    costs=replace(POLICY.costs, review_cost_minor=50, challenge_honest_dropout_share=0.9),
+    segments=(
+        Segment(name="vouchers", when={"payment.method": ("voucher",)}, always_review=True),
+        Segment(name="guests", when={"account.is_guest": (True,)}, costs={"loss_share": 0.5}),
+    ),
+    constraints=Constraints(reviews_per_day=6),
+    breaker=Breaker(decline_share_max=0.2, orders=20),
+    exploration=Exploration(
+        approve_share=0.2, order_loss_minor_max=60_000, day_loss_minor_max=30_000
+    ),
+)
 
 
 @pytest.fixture(scope="module")
 def decisions(shop: TrainedShop) -> dict[str, Decision]:
+    return decided_online(shop, shop.bundle)
+
+
+def decided_online(shop: TrainedShop, bundle: Path) -> dict[str, Decision]:
     """Return what the engine decided, walking through orders and outcomes in order of time."""
     decided = {}
-    with Engine.open(shop.bundle) as engine:
+    with Engine.open(bundle) as engine:
         for value in by_time(shop.transactions, shop.outcomes):
             if isinstance(value, Transaction):
                 decided[value.transaction_id] = engine.score(value)
@@ -43,6 +66,9 @@ def plain(decision: Decision) -> dict[str, Any]:
         "action": decision.action,
         "reason_codes": [reason.code for reason in decision.reasons],
         "expected_cost_minor": {name: cost and getattr(cost, name) for name in names},
+        "segment": decision.segment,
+        "shaped_by": list(decision.shaped_by),
+        "approve_propensity": decision.approve_propensity,
         "error": None,
     }
 
@@ -52,6 +78,25 @@ def test_a_file_is_decided_as_its_orders_were_online(
 ) -> None:
     scores = score_data(load_bundle(shop.bundle), shop.read()).frame
     assert scores.to_dicts() == [plain(decisions[t.transaction_id]) for t in shop.transactions]
+
+
+def test_what_shapes_a_decision_is_said_of_a_file_as_online(
+    shop: TrainedShop, tmp_path: Path
+) -> None:
+    content = replace(shop.training.content, policy_text=policy_toml(SHAPING))
+    write_bundle(tmp_path / "bundle", content)
+    decided = decided_online(shop, tmp_path / "bundle")
+    scores = score_data(load_bundle(tmp_path / "bundle"), shop.read()).frame
+    assert scores.to_dicts() == [plain(decided[t.transaction_id]) for t in shop.transactions]
+    backwards = shop.read(write_lines(tmp_path / "backwards.ndjson", shop.transactions[::-1]))
+    assert score_data(load_bundle(tmp_path / "bundle"), backwards).frame.equals(scores.reverse())
+    made = list(decided.values())
+    named = {name for decision in made for name in decision.shaped_by}
+    assert named == set(SHAPED_BY.values()) - {"missing_source"}
+    assert {decision.segment for decision in made} == {"vouchers", "guests", None}
+    chances = [d for d in made if d.approve_propensity is not None]
+    assert {decision.action for decision in chances} == {"approve", "decline"}
+    assert explored(scores).to_list() == ["explored" in d.shaped_by for d in made]
 
 
 def test_the_stream_holds_what_makes_the_comparison_worth_it(
@@ -128,5 +173,8 @@ def test_the_columns_have_the_same_types_whatever_the_rows(
         "expected_cost_minor": pl.Struct(
             dict.fromkeys(("approve", "challenge", "review", "decline"), pl.Float64)
         ),
+        "segment": pl.String,
+        "shaped_by": pl.List(pl.String),
+        "approve_propensity": pl.Float64,
         "error": pl.String,
     }

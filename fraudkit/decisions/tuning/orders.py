@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from fraudkit.decisions.decider import Decider
 from fraudkit.decisions.policy import Policy
 from fraudkit.decisions.segments import Segment
+from fraudkit.decisions.tuning.coverage import LabelCoverage, label_coverage
 from fraudkit.errors import InputError
 
 __all__ = ["NEVER_MINOR", "TuningOrders", "times_ms", "tuning_orders"]
@@ -45,6 +46,8 @@ class TuningOrders(NamedTuple):
         Orders that are always reviewed, which take their part of the capacity and are not tuned.
     n_unknown : int
         How many were left out for want of an outcome or an amount.
+    coverage : LabelCoverage
+        What the orders tell, before any were taken out.
     """
 
     policy: Policy
@@ -61,6 +64,7 @@ class TuningOrders(NamedTuple):
     n_days: float
     reviews_asked_per_day: float
     n_unknown: int
+    coverage: LabelCoverage
 
     @property
     def realised(self) -> NDArray[np.float64]:
@@ -131,6 +135,7 @@ def tuning_orders(  # noqa: PLR0913 - what orders are made of
         policy = msgspec.structs.replace(
             policy, segments=_segments(segments, taken, is_fraud, support_frauds)
         )
+    coverage = label_coverage(~np.isnan(label), time_ms, places, weight)
     decider = Decider(policy)
     at_honest, at_fraud = decider.cost_lines_of_many(amount[places], taken)
     time_ms = time_ms[places]
@@ -154,6 +159,7 @@ def tuning_orders(  # noqa: PLR0913 - what orders are made of
         n_days=float(len(days)),
         reviews_asked_per_day=float(weight[places][is_asked].sum()) / len(days),
         n_unknown=len(label) - len(places),
+        coverage=coverage,
     )
     return found.taken(np.flatnonzero(~is_asked)) if is_asked.any() else found
 

@@ -6,6 +6,7 @@ import polars as pl
 from msgspec import Struct
 
 from fraudkit.decisions.policy import Policy
+from fraudkit.decisions.tuning.coverage import LabelCoverage
 
 __all__ = ["TuningReport"]
 
@@ -17,9 +18,10 @@ class TuningReport(Struct, frozen=True, kw_only=True, eq=False):
     ----------
     policy : Policy
         The tuned one.
-    n_orders, n_unknown, n_frauds : int
-        Orders that were tuned on, those left out for want of an outcome or an amount, and frauds
-        among the first.
+    n_orders, n_frauds : int
+        Orders that were tuned on, and frauds among them.
+    label_coverage : LabelCoverage
+        Which orders have a known outcome, and why the others have none.
     n_resamples, n_drawn : int
         How often the days were drawn again, and how many of these tunings intervals rest on.
     confidence : float
@@ -31,8 +33,8 @@ class TuningReport(Struct, frozen=True, kw_only=True, eq=False):
 
     policy: Policy
     n_orders: int
-    n_unknown: int
     n_frauds: int
+    label_coverage: LabelCoverage
     n_resamples: int
     n_drawn: int
     confidence: float

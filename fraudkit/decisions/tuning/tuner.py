@@ -98,6 +98,11 @@ class PolicyTuner:
         Frauds among the orders that were tuned on.
     n_drawn_ : int
         Redrawn tunings that intervals rest on: those with a fraud and a way within constraints.
+    label_known_share_ : float
+        Of all orders, those with a known outcome.
+    label_coverage_ : LabelCoverage
+        Why the others have none, the period that was tuned on, and how unequal the weights are:
+        ``notes`` says it in sentences, with a warning where most outcomes are not known.
 
     Examples
     --------
@@ -186,6 +191,8 @@ class PolicyTuner:
         self.n_orders_ = len(orders.probability)
         self.n_unknown_ = orders.n_unknown
         self.n_frauds_ = int(orders.is_fraud.sum())
+        self.label_coverage_ = orders.coverage
+        self.label_known_share_ = orders.coverage.label_known_share
         drawn = redrawn(
             orders, self.form, segments, n_resamples=self.n_resamples, seed=self.seed,
             n_jobs=self.n_jobs, on_progress=on_progress,
@@ -212,7 +219,7 @@ class PolicyTuner:
             raise InputError("a tuning must be fitted before it is reported; call fit first")
         return TuningReport(
             policy=self.policy_,
-            n_orders=self.n_orders_, n_unknown=self.n_unknown_, n_frauds=self.n_frauds_,
+            n_orders=self.n_orders_, n_frauds=self.n_frauds_, label_coverage=self.label_coverage_,
             n_resamples=self.n_resamples, n_drawn=self.n_drawn_, confidence=self.confidence,
             thresholds=self.thresholds_, rates=self.rates_, segments=self.segments_,
             stability=self.stability_, cost_curve=self.cost_curve_, baselines=self.baselines_,

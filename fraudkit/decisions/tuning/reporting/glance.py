@@ -17,7 +17,6 @@ from fraudkit.reporting.sections import Section
 __all__ = ["WAYS", "glance", "warnings_section"]
 
 _FRAUDS_MIN: Final = 100
-_KNOWN_SHARE_MIN: Final = 0.5
 WAYS: Final = {
     "tuned": "the tuned policy",
     "given": "the policy that was given",
@@ -46,8 +45,9 @@ def glance(report: TuningReport) -> Iterator[tuple[str, str, str]]:
         tenths_text(bps["value"]),
         bounds_text(bps, tenths_text),
     )
-    n_orders, n_known = int(days["n_orders"].sum()), int(days["n_known"].sum())
-    yield "outcome known", percent_text(n_known / n_orders), f"of {n_orders:,} orders"
+    coverage = report.label_coverage
+    known = percent_text(coverage.label_known_share)
+    yield "outcome known", known, f"of {coverage.n_orders:,} orders"
 
 
 def _cost_figures(
@@ -91,10 +91,5 @@ def warnings_section(report: TuningReport) -> Section | None:
         )
     if report.n_frauds < _FRAUDS_MIN:
         said.append(f"Only {report.n_frauds:,} frauds were tuned on: the thresholds are rough.")
-    n_orders, n_known = int(report.days["n_orders"].sum()), int(report.days["n_known"].sum())
-    if n_known < _KNOWN_SHARE_MIN * n_orders:
-        said.append(
-            f"The outcome of only {percent_text(n_known / n_orders)} of the orders is known: the "
-            "others may differ from these."
-        )
+    said += [note for note in report.label_coverage.notes if note.startswith("Warning: ")]
     return Section("Know this first", tuple(said), is_warning=True) if said else None

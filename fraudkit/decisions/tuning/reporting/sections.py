@@ -50,7 +50,8 @@ def report_sections(report: TuningReport, *, has_cards: bool = False) -> tuple[S
 
 def _at_a_glance(report: TuningReport) -> Section:
     rows = tuple(glance(report))
-    return Section("At a glance", (), (TableContent("", ("", "", ""), rows),))
+    told = report.label_coverage.notes[:1]
+    return Section("At a glance", told, (TableContent("", ("", "", ""), rows),))
 
 
 def _costs(report: TuningReport) -> Section:
@@ -171,7 +172,7 @@ def _days(report: TuningReport) -> Section:
     sentences = [
         (
             "Decided one after the other, as the checkout does: limits are held on every day. All "
-            "orders are counted, also those without a known outcome."
+            "orders are counted once, also those without a known outcome."
         )
     ]
     room = report.policy.constraints.reviews_per_day

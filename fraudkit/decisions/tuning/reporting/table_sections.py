@@ -110,7 +110,6 @@ def origin_section(report: TuningReport) -> Section:
     limits, prices, money = policy.constraints, policy.prices, money_of(report)
     rows = [
         ("orders tuned on", f"{report.n_orders:,}, {report.n_frauds:,} of them fraud"),
-        ("left out for want of an outcome or an amount", f"{report.n_unknown:,}"),
         ("days", f"{len(days):,}, {day_text(days[0])} to {day_text(days[-1])}"),
         ("redrawn tunings", f"{report.n_drawn:,} of {report.n_resamples:,}"),
         ("intervals hold", percent_text(report.confidence)),
@@ -122,7 +121,8 @@ def origin_section(report: TuningReport) -> Section:
         ("price of a decline", money(prices.decline_minor)),
         ("price of fraud let through", percent_text(prices.fraud_share)),
     ]
-    return Section("What it was tuned on", (), (TableContent("", ("", ""), tuple(rows)),))
+    notes = report.label_coverage.notes
+    return Section("What it was tuned on", notes, (TableContent("", ("", ""), tuple(rows)),))
 
 
 def _stated(limit: Any, written: Any) -> str:

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import os
-from pathlib import Path
-from typing import Any, Final, NamedTuple
+from functools import partial
+from typing import Any, NamedTuple
 
 import numpy as np
 import polars as pl
@@ -15,22 +14,22 @@ from fraudkit.decisions.policy import (
     ACTIONS,
     Policy,
     parse_policy,
-    policy_toml,
 )
+from fraudkit.decisions.rulings import SHAPES
 from fraudkit.domain.money import RateTable
-from fraudkit.errors import InputError, ParameterError
+from fraudkit.errors import ParameterError
 from fraudkit.features.enrichment import Enrichment
 from fraudkit.features.offline import feature_rows, reference_amounts
 from fraudkit.mapping import MappedData
+from fraudkit.rescoring.blocks import Blocks, Progress
+from fraudkit.rescoring.contents import deciding_contents
+from fraudkit.rescoring.parts import PartsFolder
+from fraudkit.rescoring.stored_part import ScoredRows
 from fraudkit.scoring.any_classifier import FrameKind, classifier_scores
 from fraudkit.scoring.bundle import Bundle
-from fraudkit.scoring.calibration import Calibration, probability
-from fraudkit.scoring.reasons import Reasons
+from fraudkit.scoring.calibration import Calibration
 
-__all__ = ["Scores", "score_data", "write_scores"]
-
-_THREADS: Final = os.cpu_count() or 1
-_BLOCK_ROWS: Final = 50_000
+__all__ = ["Scores", "score_data"]
 
 
 class Scores(NamedTuple):
@@ -41,8 +40,10 @@ class Scores(NamedTuple):
     frame : polars.DataFrame
         One row an input row, in input order: ``transaction_id``, ``raw_score``,
         ``fraud_probability``, ``action``, ``reason_codes``, ``expected_cost_minor`` (a struct of
-        the four actions, in the policy's currency), ``error``. A bad row has an error and
-        nothing else.
+        the four actions, in the policy's currency), ``segment``, ``shaped_by``,
+        ``approve_propensity``, ``error``. A bad row has an error and nothing else. Of the
+        policy's exploration it has the chances that *this* scoring drew, not those of the
+        orders' time; by the same policy and limits they are the same.
     policy : Policy
         What decided.
     """
@@ -51,15 +52,7 @@ class Scores(NamedTuple):
     policy: Policy
 
 
-class _Scored(NamedTuple):
-    """What a model says of feature rows: arrays and a list as long as the rows."""
-
-    raw_score: NDArray[np.float64]
-    fraud_probability: NDArray[np.float64]
-    reason_codes: list[list[str]]
-
-
-def score_data(
+def score_data(  # noqa: PLR0913 - what scores are made of
     bundle: Bundle,
     data: MappedData,
     history: MappedData | None = None,
@@ -69,6 +62,8 @@ def score_data(
     as_frame: FrameKind | None = None,
     pos_label: Any = None,
     calibration: Calibration | None = None,
+    on_progress: Progress = lambda _stage, _done, _total: None,
+    parts: PartsFolder | None = None,
 ) -> Scores:
     """Score a file's orders as they would have been scored when they happened.
 
@@ -84,74 +79,64 @@ def score_data(
     as_frame, pos_label, calibration : optional
         With a model: what it is given, which of its classes is fraud, and what makes its raw
         scores log-odds; see `fraudkit.scoring.any_classifier.classifier_scores`.
+    on_progress : callable, optional
+        Told how far each stage is; a stage that is not needed is left out.
+    parts : PartsFolder, optional
+        Where finished parts are kept, so that the same call after an interruption takes them
+        from there. The scores are the same with it and without. Not with a model, as nothing
+        tells whether two models in memory are one.
 
     Raises
     ------
     ClassifierError
         If the model cannot be used, or what it returns is no probability.
     ParameterError
-        If one of the last three is given without a model, or does not hold.
+        If ``as_frame``, ``pos_label`` or ``calibration`` is given without a model, or does not
+        hold, or ``parts`` with one.
+    InputError
+        If a part cannot be kept: the disk is full, another process has the folder.
     """
     if model is None and not as_frame is pos_label is calibration is None:
         raise ParameterError("as_frame, pos_label and calibration must come with model=...")
+    if model is not None and parts is not None:
+        raise ParameterError("parts must come without model=...: leave one of them out")
     policy = parse_policy(
         bundle.policy_text,
         f"policy.toml of bundle {bundle.version}",
         currency=bundle.rates.reference_currency,
     )
     frame, first_query, outcomes = _with_history(data, history)
-    rows = feature_rows(
-        frame,
-        bundle.features,
-        bundle.rates,
-        outcomes,
-        first_query=first_query,
-        enrichment=enrichment,
-    )
+
+    def compute_rows() -> NDArray[np.float64]:
+        return feature_rows(
+            frame,
+            bundle.features,
+            bundle.rates,
+            outcomes,
+            first_query=first_query,
+            enrichment=enrichment,
+            progress=lambda done: on_progress("features", done, len(bundle.features.names)),
+        )
+
+    n_rows = len(frame) - first_query
     if model is None:
-        said = _scored_by_bundle(bundle, rows)
+        contents = partial(deciding_contents, bundle, data, history, enrichment)
+        said = Blocks(bundle, n_rows, on_progress, parts).scored(compute_rows, contents)
     else:
         raw_score, fraud_probability = classifier_scores(
             model,
-            rows,
+            compute_rows(),
             bundle.features.names,
             as_frame=as_frame,
             pos_label=pos_label,
             calibration=calibration,
         )
-        said = _Scored(raw_score, fraud_probability, [[] for _ in raw_score])
+        said = ScoredRows(raw_score, fraud_probability, [[] for _ in raw_score])
+        on_progress("scores", n_rows, n_rows)
+    on_progress("decisions", 0, n_rows)
     scored = _decisions(policy, frame.slice(first_query), said, bundle.rates)
-    columns = ["row", "transaction_id"]
-    held = pl.concat([data.frame.select(columns), scored], how="horizontal").with_columns(
-        error=pl.lit(None, pl.String)
-    )
-    bad = data.errors.select("row", "transaction_id", "error")
-    merged = pl.concat([held, bad.cast({"row": held["row"].dtype})], how="diagonal")
-    return Scores(merged.sort("row").drop("row"), policy)
-
-
-def write_scores(path: Path, scores: Scores, *, made_by: str) -> None:
-    """Write scores as a Parquet file that `fraudkit.evaluation.read_scores` reads.
-
-    Parameters
-    ----------
-    path : Path
-        Ends in ``.parquet``.
-    made_by : str
-        The bundle's version, or a name for a model of one's own.
-
-    Raises
-    ------
-    InputError
-        If the file cannot be written.
-    """
-    if path.suffix != ".parquet":
-        raise InputError(f"a scores file's name must end in .parquet, got {path.name!r}")
-    metadata = {"fraudkit.bundle": made_by, "fraudkit.policy": policy_toml(scores.policy)}
-    try:
-        scores.frame.write_parquet(path, metadata=metadata)
-    except OSError as error:
-        raise InputError(f"{path} must be in a folder that can be written to: {error}") from error
+    on_progress("decisions", n_rows, n_rows)
+    return Scores(_with_errors(data, scored), policy)
 
 
 def _with_history(
@@ -164,15 +149,19 @@ def _with_history(
     return frame, len(earlier), pl.concat([history.outcomes, data.outcomes]).unique()
 
 
-def _scored_by_bundle(bundle: Bundle, rows: NDArray[np.float64]) -> _Scored:
-    raw_score = bundle.scorer.score_many(rows, n_threads=_THREADS)
-    log_odds = bundle.calibration.log_odds_of_many(raw_score)
-    fraud_probability = np.array([probability(value) for value in log_odds.tolist()])
-    return _Scored(raw_score, fraud_probability, _reason_codes(bundle, rows))
+def _with_errors(data: MappedData, scored: pl.DataFrame) -> pl.DataFrame:
+    """Return the rows of the input in their order, those that hold and those that do not."""
+    columns = ["row", "transaction_id"]
+    held = pl.concat([data.frame.select(columns), scored], how="horizontal").with_columns(
+        error=pl.lit(None, pl.String)
+    )
+    bad = data.errors.select("row", "transaction_id", "error")
+    merged = pl.concat([held, bad.cast({"row": held["row"].dtype})], how="diagonal")
+    return merged.sort("row").drop("row")
 
 
 def _decisions(
-    policy: Policy, frame: pl.DataFrame, scored: _Scored, rates: RateTable
+    policy: Policy, frame: pl.DataFrame, scored: ScoredRows, rates: RateTable
 ) -> pl.DataFrame:
     amounts = reference_amounts(frame, rates).cast(pl.Float64).fill_null(np.nan).to_numpy()
     decider, time_ms = Decider(policy), frame["event_time_ms"].to_numpy()
@@ -186,6 +175,8 @@ def _decisions(
         transaction_ids=frame["transaction_id"][by_time].to_list(),
     )
     chosen, costs = rulings.action[back], rulings.cost_minor[back].T
+    segments = pl.Series([*(held.name for held in policy.segments), None], dtype=pl.String)
+    shapes = pl.Series([list(held) for held in SHAPES], dtype=pl.List(pl.String))
     return pl.DataFrame(
         {
             "raw_score": scored.raw_score,
@@ -195,15 +186,9 @@ def _decisions(
             "expected_cost_minor": pl.DataFrame(dict(zip(ACTIONS, costs, strict=True)))
             .fill_nan(None)
             .to_struct(),
+            "segment": segments.gather(rulings.segment[back]),
+            "shaped_by": shapes.gather(rulings.shaped_by[back]),
+            "approve_propensity": pl.Series(rulings.approve_propensity[back], nan_to_null=True),
         },
         schema_overrides={"reason_codes": pl.List(pl.String)},
     )
-
-
-def _reason_codes(bundle: Bundle, rows: NDArray[np.float64]) -> list[list[str]]:
-    reasons = Reasons(bundle.features, bundle.reference)
-    codes: list[list[str]] = []
-    for start in range(0, len(rows), _BLOCK_ROWS):
-        shapley = bundle.scorer.explain_many(rows[start : start + _BLOCK_ROWS], n_threads=_THREADS)
-        codes.extend(reasons.codes_of_many(shapley))
-    return codes

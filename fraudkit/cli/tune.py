@@ -149,10 +149,14 @@ def _show(tuner: Any, out: Path, report: Path | None) -> None:
 
 
 def _table(title: str, frame: pl.DataFrame) -> Table:
+    import polars as pl
+
+    days = pl.selectors.ends_with("_start_ms")
+    shown = frame.with_columns(days.cast(pl.Datetime("ms")).dt.strftime("%Y-%m-%d"))
     table = Table(title=title, title_justify="left")
-    for name in frame.columns:
-        table.add_column(name.replace("_", " "))
-    for row in frame.rows():
+    for name in shown.columns:
+        table.add_column(name.replace("_start_ms", " from").replace("_", " "))
+    for row in shown.rows():
         table.add_row(*(_cell(value) for value in row))
     return table
 

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 __all__ = ["Places", "Sums", "cheapest_places", "least_excess"]
 
 _PRICES_MAX: Final = 60
-_TRIED_MAX: Final = 2**22
+_TRIED_MAX: Final = 2**20
 _TABLE_MAX: Final = 2**12
 _ROUNDING: Final = 1e-12
 
@@ -117,7 +117,7 @@ def cheapest_places(sums: Sums) -> Places | None:
     within = least_excess(sums)
     if not sums.holds(within):
         return None
-    beyond, price, bound = dearest, 0.0, dearest.cost
+    beyond, price = dearest, 0.0
     best = within
     for _ in range(_PRICES_MAX):
         price = (within.cost - beyond.cost) / (beyond.excess - within.excess)
@@ -131,7 +131,7 @@ def cheapest_places(sums: Sums) -> Places | None:
             best = min(best, found, key=lambda held: held.cost)
         else:
             beyond = found
-    return _enumerated(sums, price, best, bound)
+    return _enumerated(sums, price, best)
 
 
 def least_excess(sums: Sums) -> Places:
@@ -182,7 +182,7 @@ def _least_since(values: _Floats, lowest: NDArray[np.intp]) -> _Floats:
     return least
 
 
-def _enumerated(sums: Sums, price: float, best: Places, bound: float) -> Places:
+def _enumerated(sums: Sums, price: float, best: Places) -> Places:
     """Return the best of all cut-offs that cost less with the price than the best so far costs.
 
     No others can be better. Where they are too many, some are left out, and the gap is stated.
@@ -201,7 +201,7 @@ def _enumerated(sums: Sums, price: float, best: Places, bound: float) -> Places:
             challenges = np.flatnonzero(priced.first[: decline + 1] < room)
         n_tried += len(reviews) + len(challenges)
         if n_tried > _TRIED_MAX:
-            return best._replace(gap=max(best.cost - bound, 0.0))
+            return best._replace(gap=best.cost - float(priced.least[decline]))
         best = _best_of(sums, challenges, reviews, decline, best)
     return best
 

@@ -74,7 +74,6 @@ def optimal_cut_offs_factor(
             continue
         after = np.where(np.isnan(costs[action]), taken, costs[action] * counted)
         factor = _met_at(odds, begin)
-        factor[counted == 0.0] = np.inf
         moved.append(Changes(factor, after - taken))
         taken = after
     at_first = float((costs[0] * counted).sum())

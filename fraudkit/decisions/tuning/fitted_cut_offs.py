@@ -3,6 +3,10 @@
 The cut-offs of all are one rule on the adjusted probability, whose odds are the segment's factor
 times those of the probability. So one exact search finds them all, and the constraints hold
 together; a segment's cut-offs on the probability itself follow from its factor.
+
+Three cut-offs of each segment's own, each shrunk toward the whole's, are no better: on seven kinds
+of four simulated segments, 20 seeds each, they cost as much on other orders, and less only where
+an action cost one segment far more than the others.
 """
 
 from __future__ import annotations

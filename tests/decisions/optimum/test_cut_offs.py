@@ -220,7 +220,7 @@ def drawn(n_orders: int, seed: int) -> tuple[Floats, Orders]:
 
 
 @pytest.mark.parametrize("table_max", [2**12, 4])
-@settings(max_examples=15, deadline=None)
+@settings(max_examples=10, deadline=None)
 @given(
     seed=st.integers(0, 10**6),
     limits=st.builds(
@@ -237,7 +237,7 @@ def test_costs_that_are_not_whole_are_right_up_to_rounding(
 
 
 def check_against_every_cut(seed: int, limits: Limits) -> None:
-    scores, orders = drawn(20, seed)
+    scores, orders = drawn(16, seed)
     history = [
         Row(score, is_fraud, value, tuple(costs), int(day), 1.0)  # type: ignore[arg-type]
         for score, is_fraud, value, costs, day in zip(

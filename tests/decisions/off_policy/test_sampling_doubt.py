@@ -95,6 +95,18 @@ def test_few_frauds_leave_more_doubt_above_than_below() -> None:
     assert found.above > found.below
 
 
+def test_a_large_order_that_is_surely_honest_leaves_no_more_doubt() -> None:
+    stake, probability = np.full(50, 100.0), np.linspace(0.02, 0.3, 50)
+    seen = np.where(np.arange(50) < 20, np.arange(50) % 5 == 0, np.nan)
+    propensity = np.full(50, 0.2)
+    one = sampling_doubt(stake, seen, probability, propensity)
+    other = sampling_doubt(
+        np.append(stake, 1e9), np.append(seen, np.nan), np.append(probability, 0.0),
+        np.append(propensity, 0.2),
+    )  # fmt: skip
+    assert (one.below, one.above) == pytest.approx((other.below, other.above))
+
+
 def test_with_nothing_at_stake_or_nothing_unsure_there_is_no_doubt() -> None:
     nothing = np.empty(0)
     assert sampling_doubt(nothing, nothing, nothing, nothing) == Doubt(0.0, 0.0)

@@ -40,6 +40,7 @@ CAVEATS: Final = (
     "Ours may challenge and review, one threshold only declines: two_actions is ours without.",
     "The simulated shop is ours. UCSD rows 60,000 to 79,999 are 20 days, 537 frauds.",
     "Coverage: days of one simulated shop drawn again, of the runs with enough explored orders.",
+    "An interval is about days like these: it should hold what is expected of them.",
 )
 PACKAGES: Final = ("fraudkit", "scikit-learn", "numpy", "polars")
 _SIMULATED: Final = 60_000

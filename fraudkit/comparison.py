@@ -22,7 +22,7 @@ from fraudkit.scoring.measures.intervals import Estimate
 from fraudkit.scoring.measures.paired_metrics import PairedDifferences, paired_differences
 
 if TYPE_CHECKING:
-    from fraudkit.scoring.reporting.sections import Section, TableContent
+    from fraudkit.reporting.sections import Section, TableContent
 
 __all__ = ["Comparison", "compare"]
 
@@ -99,7 +99,7 @@ class Comparison(Struct, frozen=True, kw_only=True):
 
     def text(self, width: int = 100) -> str:
         """Return the comparison as text, at most ``width`` characters wide."""
-        from fraudkit.scoring.reporting.text import sections_text
+        from fraudkit.reporting.text import sections_text
 
         return sections_text("Comparison", self._sections(), width)
 
@@ -108,18 +108,18 @@ class Comparison(Struct, frozen=True, kw_only=True):
 
     def _repr_html_(self) -> str:
         """Return the comparison's tables for a notebook."""
-        from fraudkit.scoring.reporting.page import sections_fragment
+        from fraudkit.reporting.page import sections_fragment
 
         return sections_fragment("Comparison", self._sections())
 
     def _sections(self) -> tuple[Section, ...]:
-        from fraudkit.scoring.reporting.sections import Section
+        from fraudkit.reporting.sections import Section
 
         sentences = (self.measured_on, *self.notes)
         return (Section("The same orders, side by side", sentences, self.tables()),)
 
     def _table(self, name: str) -> TableContent:
-        from fraudkit.scoring.reporting.sections import TableContent
+        from fraudkit.reporting.sections import TableContent
 
         currency = self.evaluations[name].cost.currency
         return TableContent(
@@ -131,7 +131,8 @@ class Comparison(Struct, frozen=True, kw_only=True):
         )
 
     def _rows(self, name: str) -> Iterator[tuple[str, ...]]:
-        from fraudkit.scoring.reporting.sections import NOT_KNOWN, estimate_text
+        from fraudkit.reporting.sections import NOT_KNOWN
+        from fraudkit.scoring.reporting.sections import estimate_text
 
         baseline, other = (self.evaluations[held].metrics for held in (self.baseline, name))
         differences = self.differences[name]

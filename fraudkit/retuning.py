@@ -9,6 +9,7 @@ from msgspec.structs import replace
 from fraudkit.decisions.decider import Decider
 from fraudkit.decisions.policy import Policy
 from fraudkit.decisions.tuning import PolicyTuner
+from fraudkit.decisions.tuning.redrawing import OnProgress
 from fraudkit.domain.money import RateTable
 from fraudkit.errors import DataFileError, PolicyError, TrainingError
 from fraudkit.evaluation import scored_orders
@@ -32,6 +33,7 @@ def tune_on_scores(
     *,
     as_of_ms: int,
     label_delay_days: float | None = None,
+    on_progress: OnProgress | None = None,
 ) -> PolicyTuner:
     """Fit a tuner on scored orders with the labels that were mature by ``as_of_ms``.
 
@@ -52,6 +54,8 @@ def tune_on_scores(
         orders. A label of an order that had a chance and was declined by then is not used.
     as_of_ms, label_delay_days
         As in `fraudkit.evaluation.evaluate`.
+    on_progress : callable, optional
+        As in `PolicyTuner.fit`.
 
     Raises
     ------
@@ -98,6 +102,7 @@ def tune_on_scores(
         event_time=orders["event_time_ms"].to_numpy(),
         weights=orders["weight"].to_numpy(),
         columns={path: orders[path].to_list() for path in paths if path in orders.columns},
+        on_progress=on_progress,
     )
     is_unknown, is_declined = orders["is_fraud"].is_null(), orders["is_declined"]
     is_too_young = orders["event_time_ms"] >= mature_before(as_of_ms, label_delay_days)

@@ -12,7 +12,7 @@ from fraudkit.decisions.off_policy.policy_difference import PolicyDifference
 from fraudkit.domain.decision import Action
 
 if TYPE_CHECKING:
-    from fraudkit.scoring.reporting.sections import TableContent
+    from fraudkit.reporting.sections import TableContent
 
 __all__ = ["AffectedGroup", "Backtest", "MatrixCell", "MovedOrder"]
 
@@ -194,7 +194,7 @@ class Backtest(Struct, frozen=True, kw_only=True):
     def text(self, width: int = 100) -> str:
         """Return what was found as text, at most ``width`` characters wide."""
         from fraudkit.backtest.words import sections_of
-        from fraudkit.scoring.reporting.text import sections_text
+        from fraudkit.reporting.text import sections_text
 
         return sections_text(self._title, sections_of(self), width)
 
@@ -204,7 +204,7 @@ class Backtest(Struct, frozen=True, kw_only=True):
     def _repr_html_(self) -> str:
         """Return the tables and sentences for a notebook."""
         from fraudkit.backtest.words import sections_of
-        from fraudkit.scoring.reporting.page import sections_fragment
+        from fraudkit.reporting.page import sections_fragment
 
         return sections_fragment(self._title, sections_of(self))
 

@@ -9,7 +9,7 @@ from typing import Final
 from fraudkit.backtest.result import AffectedGroup, Backtest
 from fraudkit.decisions.off_policy.change import Change
 from fraudkit.decisions.policy import ACTIONS
-from fraudkit.scoring.reporting.sections import NOT_KNOWN, Section, TableContent
+from fraudkit.reporting.sections import NOT_KNOWN, Section, TableContent
 
 __all__ = ["notes_of", "sections_of"]
 

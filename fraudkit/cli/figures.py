@@ -25,8 +25,8 @@ __all__ = [
 
 def print_metrics(metrics: ScoreMetrics, title: str, currency: str = "") -> None:
     """Print each figure with its interval and what it is over."""
+    from fraudkit.reporting.text import rich_table
     from fraudkit.scoring.reporting.sections import metrics_table
-    from fraudkit.scoring.reporting.text import rich_table
 
     content = metrics_table(metrics, title, currency)
     console.out.print(rich_table(content, console.out.width))
@@ -36,8 +36,8 @@ def print_metrics(metrics: ScoreMetrics, title: str, currency: str = "") -> None
 
 def print_calibration(metrics: ScoreMetrics) -> None:
     """Print the bins of the reliability table."""
+    from fraudkit.reporting.text import rich_table
     from fraudkit.scoring.reporting.sections import reliability_content
-    from fraudkit.scoring.reporting.text import rich_table
 
     content = reliability_content(metrics.by_count)
     console.out.print(rich_table(content, console.out.width))
@@ -45,7 +45,7 @@ def print_calibration(metrics: ScoreMetrics) -> None:
 
 def print_comparison(comparison: Comparison) -> None:
     """Print two files of scores side by side, and what they are compared over."""
-    from fraudkit.scoring.reporting.text import rich_table
+    from fraudkit.reporting.text import rich_table
 
     console.out.print(comparison.measured_on, highlight=False, markup=False)
     for content in comparison.tables():

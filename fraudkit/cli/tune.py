@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from enum import StrEnum
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -13,7 +14,7 @@ from rich.table import Table
 from fraudkit import console
 from fraudkit.cli.options import AsJson, DataFiles, MappingFile
 from fraudkit.cli.reading import last_known_ms, read_orders, read_policy, report_errors, time_ms
-from fraudkit.console import print_json, stages
+from fraudkit.console import counting_stages, print_json
 from fraudkit.errors import InputError
 
 if TYPE_CHECKING:
@@ -58,15 +59,18 @@ def tune(  # noqa: PLR0913, PLR0917 - options of a command
         str | None, typer.Option(help="When we look, RFC 3339; the last known label if not given.")
     ] = None,
     seed: Annotated[int, typer.Option(min=0, help="Draws the days.")] = 0,
+    report: Annotated[
+        Path | None, typer.Option(help="HTML file to write: what was found, with plots.")
+    ] = None,
     as_json: AsJson = False,  # noqa: FBT002 - a command-line flag
 ) -> None:
     """Find the policy that would have cost least, and write it as a file."""
     from fraudkit.decisions.tuning import PolicyTuner
     from fraudkit.evaluation import read_scores
+    from fraudkit.reporting.page import write_page
     from fraudkit.retuning import tune_on_scores
 
-    if out.suffix != ".toml":
-        raise InputError(f"--out must end in .toml, got {out.name!r}")
+    _check_outputs(out, report)
     columns, read = read_orders(data, mapping)
     report_errors(read)
     frame, own_policy = read_scores(scores)
@@ -76,21 +80,28 @@ def tune(  # noqa: PLR0913, PLR0917 - options of a command
         form=form.value,
         n_resamples=resamples, seed=seed, n_jobs=-1,
     )  # fmt: skip
-    with stages(is_quiet=as_json) as show:
-        show("tuning")
+    as_of_ms = last_known_ms(read, columns) if as_of is None else time_ms(as_of, "--as-of")
+    with counting_stages(is_quiet=as_json) as show:
         tune_on_scores(
-            tuner,
-            frame,
-            read,
-            columns.rates,
-            as_of_ms=last_known_ms(read, columns) if as_of is None else time_ms(as_of, "--as-of"),
-            label_delay_days=columns.delay_days,
-        )
+            tuner, frame, read, columns.rates, as_of_ms=as_of_ms,
+            label_delay_days=columns.delay_days, on_progress=partial(show, "redrawn days"),
+        )  # fmt: skip
     _write(out, tuner.policy_)
+    if report is not None:
+        write_page(report, tuner.report().page())
     if as_json:
         print_json(_plain(tuner, out))
     else:
-        _show(tuner, out)
+        _show(tuner, out, report)
+
+
+def _check_outputs(out: Path, report: Path | None) -> None:
+    from fraudkit.reporting.plots import check_can_draw
+
+    if out.suffix != ".toml":
+        raise InputError(f"--out must end in .toml, got {out.name!r}")
+    if report is not None:
+        check_can_draw()
 
 
 def _write(out: Path, policy: Policy) -> None:
@@ -119,7 +130,7 @@ def _plain(tuner: Any, out: Path) -> dict[str, Any]:
     }
 
 
-def _show(tuner: Any, out: Path) -> None:
+def _show(tuner: Any, out: Path, report: Path | None) -> None:
     for note in tuner.label_coverage_.notes:
         console.out.print(note, highlight=False, markup=False, soft_wrap=True)
     for title, frame in (
@@ -131,13 +142,21 @@ def _show(tuner: Any, out: Path) -> None:
         if len(frame):
             console.out.print(_table(title, frame))
     console.out.print(f"policy {tuner.policy_.digest[:16]} in {out}", markup=False, soft_wrap=True)
+    if report is not None:
+        console.out.print(
+            f"report written to {report}", highlight=False, markup=False, soft_wrap=True
+        )
 
 
 def _table(title: str, frame: pl.DataFrame) -> Table:
+    import polars as pl
+
+    days = pl.selectors.ends_with("_start_ms")
+    shown = frame.with_columns(days.cast(pl.Datetime("ms")).dt.strftime("%Y-%m-%d"))
     table = Table(title=title, title_justify="left")
-    for name in frame.columns:
-        table.add_column(name.replace("_", " "))
-    for row in frame.rows():
+    for name in shown.columns:
+        table.add_column(name.replace("_start_ms", " from").replace("_", " "))
+    for row in shown.rows():
         table.add_row(*(_cell(value) for value in row))
     return table
 

@@ -83,7 +83,7 @@ class Constraints(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True)
     reviews_per_day : int or None
         Held for every UTC day, order by order: when they are used up nothing more is reviewed.
     decline_share_max : float or None
-        Of all orders. Held by the prices that a tuning finds, on what it was tuned on.
+        Of all orders. Held by the prices or cut-offs that a tuning finds, on what it was tuned on.
     fraud_bps_max : float or None
         Fraud value in basis points of the value let through, such as a card scheme's limit or one
         of the reference rates of transaction risk analysis. Held as ``decline_share_max``.

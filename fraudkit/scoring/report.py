@@ -11,7 +11,6 @@ from typing import Any
 
 from msgspec import Struct
 
-from fraudkit.errors import InputError
 from fraudkit.scoring.measures.curves import Curves
 from fraudkit.scoring.metrics import ScoreMetrics
 
@@ -172,9 +171,10 @@ class TrainingReport(Struct, frozen=True, kw_only=True):
 
     def text(self, width: int = 100) -> str:
         """Return the report as text, without plots, at most ``width`` characters wide."""
-        from fraudkit.scoring.reporting.text import report_text
+        from fraudkit.reporting.text import sections_text
+        from fraudkit.scoring.reporting.sections import report_sections
 
-        return report_text(self, width)
+        return sections_text(self.title, report_sections(self), width)
 
     def __str__(self) -> str:
         return self.text()
@@ -208,10 +208,6 @@ def write_report(path: Path, report: TrainingReport) -> None:
     InputError
         If the file cannot be written, or matplotlib is not installed.
     """
-    page = report.page()
-    try:
-        path.write_text(page, "utf-8")
-    except OSError as error:
-        raise InputError(
-            f"{path} must be a file in a folder that can be written to: {error}"
-        ) from error
+    from fraudkit.reporting.page import write_page
+
+    write_page(path, report.page())

@@ -206,7 +206,7 @@ def test_why_orders_are_left_out_is_counted() -> None:
     ):
         assert words in told
     assert "Warning" not in told
-    assert str(tuner).startswith(found.notes[0])
+    assert found.notes[0] in str(tuner)
 
 
 def test_a_tuning_on_few_and_old_outcomes_warns() -> None:

@@ -3,7 +3,6 @@ from __future__ import annotations
 import subprocess
 import sys
 import xml.etree.ElementTree as ET
-from html.parser import HTMLParser
 from pathlib import Path
 from typing import Any
 
@@ -27,36 +26,10 @@ from fraudkit.scoring.report import (
 from fraudkit.scoring.reporting.plots import PLOTS, plot_svg
 from fraudkit.scoring.reporting.sections import report_sections
 from tests.architecture.files import ROOT
+from tests.reporting.elements import Elements, check_page_needs_nothing_else
 from tests.scoring.reports import full_report
 
 HOSTILE = "<script>alert('1')</script>"
-VOID = {"meta", "br"}
-
-
-class Elements(HTMLParser):
-    """The elements of a page, and whether each is closed where it should be."""
-
-    def __init__(self, text: str) -> None:
-        super().__init__()
-        self.found: list[tuple[str, dict[str, str | None]]] = []
-        self.words: list[str] = []
-        self.open: list[str] = []
-        self.feed(text)
-        self.close()
-
-    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
-        self.found.append((tag, dict(attrs)))
-        if tag not in VOID:
-            self.open.append(tag)
-
-    def handle_startendtag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
-        self.found.append((tag, dict(attrs)))
-
-    def handle_endtag(self, tag: str) -> None:
-        assert self.open.pop() == tag
-
-    def handle_data(self, data: str) -> None:
-        self.words.append(data)
 
 
 @pytest.fixture(scope="module")
@@ -123,30 +96,7 @@ def test_a_report_is_written_and_read_again(report: TrainingReport) -> None:
 
 
 def test_the_page_needs_nothing_else_and_runs_nothing(page: str) -> None:
-    elements = Elements(page)
-    assert elements.open == []
-    names = {name for name, _attributes in elements.found}
-    assert names.isdisjoint({"script", "link", "img", "iframe", "object", "embed", "base", "form"})
-    for _name, attributes in elements.found:
-        for attribute, value in attributes.items():
-            assert not attribute.startswith("on")
-            if attribute in {"src", "href", "xlink:href", "data", "action"}:
-                assert str(value).startswith("#")
-    assert "@import" not in page
-    assert page.count("url(") == page.count("url(#")
-    policy = dict(elements.found[[name for name, _ in elements.found].index("meta") + 1][1])
-    assert policy["http-equiv"] == "Content-Security-Policy"
-    assert str(policy["content"]).startswith("default-src 'none'")
-
-
-def test_no_id_stands_twice_and_every_reference_leads_to_one(page: str) -> None:
-    elements = Elements(page).found
-    ids = [attributes["id"] for _name, attributes in elements if "id" in attributes]
-    assert len(ids) == len(set(ids)) > 10
-    used = [str(held["xlink:href"])[1:] for _name, held in elements if "xlink:href" in held]
-    used += [str(held["clip-path"])[5:-1] for _name, held in elements if "clip-path" in held]
-    assert len(used) > 10
-    assert set(used) <= set(ids)
+    check_page_needs_nothing_else(page)
 
 
 def test_each_plot_is_described_and_takes_the_pages_colours(report: TrainingReport) -> None:

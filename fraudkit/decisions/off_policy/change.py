@@ -6,22 +6,26 @@ Three parts, told apart order by order: *identified*, where the outcome is known
 
 from __future__ import annotations
 
-import math
 from typing import Final, Literal, NamedTuple
 
 import numpy as np
 from msgspec import Struct
 from numpy.typing import NDArray
 
-from fraudkit.decisions.off_policy.day_blocks import Variance, day_variance, interval_around
+from fraudkit.decisions.off_policy.day_blocks import (
+    Doubt,
+    day_variance,
+    interval_around,
+    student_doubt,
+)
 from fraudkit.decisions.off_policy.estimators import (
     doubly_robust_terms,
     effective_sample_size,
     ips_terms,
-    sampling_variance,
     snips_terms,
 )
 from fraudkit.decisions.off_policy.past_orders import PastOrders
+from fraudkit.decisions.off_policy.sampling_doubt import sampling_doubt
 
 __all__ = [
     "EFFECTIVE_SAMPLE_SIZE_MIN",
@@ -185,7 +189,7 @@ def total_change(orders: PastOrders, if_honest: _Floats, if_fraud: _Floats) -> C
     bounds. The estimates: `fraudkit.decisions.off_policy.estimators`.
     """
     terms = _terms(orders, if_honest, if_fraud)
-    sampling = _sampling_variance(orders, terms)
+    sampling = _sampling_doubt(orders, terms)
     identified = _identified(orders, terms)
     estimated = _estimated(orders, terms, sampling)
     bounded = _bounded(terms)
@@ -229,11 +233,9 @@ def _terms(orders: PastOrders, if_honest: _Floats, if_fraud: _Floats) -> _Terms:
     )
 
 
-def _sampling_variance(orders: PastOrders, terms: _Terms) -> Variance:
+def _sampling_doubt(orders: PastOrders, terms: _Terms) -> Doubt:
     covered = terms.is_covered
-    if not covered.any():
-        return Variance(0.0, math.inf)
-    return sampling_variance(
+    return sampling_doubt(
         terms.stake[covered],
         orders.is_fraud[covered],
         orders.probability[covered],
@@ -242,22 +244,22 @@ def _sampling_variance(orders: PastOrders, terms: _Terms) -> Variance:
 
 
 def _interval(
-    value: float, counted: _Floats, orders: PastOrders, sampling: Variance
+    value: float, counted: _Floats, orders: PastOrders, sampling: Doubt
 ) -> tuple[float, float] | tuple[None, None]:
     days = day_variance(counted, orders.day)
-    return (None, None) if days is None else interval_around(value, days, sampling)
+    return (None, None) if days is None else interval_around(value, student_doubt(days), sampling)
 
 
 def _identified(orders: PastOrders, terms: _Terms) -> IdentifiedChange:
     counted = np.where(terms.is_identified, terms.realised, 0.0)
     value = float(counted.sum())
-    low, high = _interval(value, counted, orders, Variance(0.0, math.inf))
+    low, high = _interval(value, counted, orders, Doubt(0.0, 0.0))
     return IdentifiedChange(
         n_orders=int(terms.is_identified.sum()), value=value, low=low, high=high
     )
 
 
-def _estimated(orders: PastOrders, terms: _Terms, sampling: Variance) -> LoosenedEstimate | None:
+def _estimated(orders: PastOrders, terms: _Terms, sampling: Doubt) -> LoosenedEstimate | None:
     covered = terms.is_covered
     if not covered.any():
         return None

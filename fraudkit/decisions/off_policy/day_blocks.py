@@ -15,11 +15,13 @@ from numpy.typing import NDArray
 __all__ = [
     "CONFIDENCE",
     "DAYS_MIN",
+    "Doubt",
     "Interval",
     "Variance",
     "day_interval",
     "day_variance",
     "interval_around",
+    "student_doubt",
 ]
 
 CONFIDENCE: Final = 0.9
@@ -49,6 +51,13 @@ class Variance(NamedTuple):
 
     value: float
     degrees_of_freedom: float
+
+
+class Doubt(NamedTuple):
+    """How far below and above a figure the true value may be, 0 or more each, at `CONFIDENCE`."""
+
+    below: float
+    above: float
 
 
 def day_variance(terms: NDArray[np.float64], day: NDArray[np.integer]) -> Variance | None:
@@ -96,31 +105,39 @@ def day_variance(terms: NDArray[np.float64], day: NDArray[np.integer]) -> Varian
     return Variance(float(n_days * total / (n_days - 1)), max(effective_days - 1.0, 1.0))
 
 
-def interval_around(value: float, *variances: Variance) -> Interval:
+def student_doubt(variance: Variance) -> Doubt:
+    """Return the doubt that Student's t leaves.
+
+    Examples
+    --------
+    >>> round(student_doubt(Variance(4.0, 4.0)).above, 3)
+    4.264
+    """
+    from scipy.special import stdtrit
+
+    if variance.value == 0.0:
+        return Doubt(0.0, 0.0)
+    half = float(stdtrit(variance.degrees_of_freedom, (1.0 + CONFIDENCE) / 2.0))
+    half *= math.sqrt(variance.value)
+    return Doubt(half, half)
+
+
+def interval_around(value: float, *doubts: Doubt) -> Interval:
     """Return the interval of a figure whose error is the sum of independent ones.
 
     Examples
     --------
-    >>> low, high = interval_around(10.0, Variance(3.0, 4.0), Variance(1.0, float("inf")))
-    >>> round(low, 3), round(high, 3)
-    (6.22, 13.78)
+    >>> interval_around(10.0, Doubt(3.0, 5.0), Doubt(4.0, 12.0))
+    Interval(low=5.0, high=23.0)
 
     References
     ----------
-    Welch, "The generalization of 'Student's' problem when several different population variances
-    are involved", Biometrika 1947: the degrees of freedom of a sum of variances.
+    Zou and Donner, "Construction of confidence limits about effect measures: a general approach",
+    Statistics in Medicine 27, 2008: the squares of the distances add up, on each side.
     """
-    from scipy.special import stdtrit
-
-    total = sum(variance.value for variance in variances)
-    if total == 0.0:
-        return Interval(value, value)
-    doubt = sum(
-        (variance.value / total) ** 2 / variance.degrees_of_freedom for variance in variances
-    )
-    degrees_of_freedom = 1.0 / doubt if doubt > 0.0 else math.inf
-    half = float(stdtrit(degrees_of_freedom, (1.0 + CONFIDENCE) / 2.0)) * math.sqrt(total)
-    return Interval(value - half, value + half)
+    below = math.hypot(*(doubt.below for doubt in doubts))
+    above = math.hypot(*(doubt.above for doubt in doubts))
+    return Interval(value - below, value + above)
 
 
 def day_interval(terms: NDArray[np.float64], day: NDArray[np.integer]) -> Interval | None:
@@ -129,4 +146,6 @@ def day_interval(terms: NDArray[np.float64], day: NDArray[np.integer]) -> Interv
     Parameters and sources are those of `day_variance`.
     """
     variance = day_variance(terms, day)
-    return None if variance is None else interval_around(float(terms.sum()), variance)
+    return (
+        None if variance is None else interval_around(float(terms.sum()), student_doubt(variance))
+    )

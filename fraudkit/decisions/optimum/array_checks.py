@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any, Final
 
 import numpy as np
@@ -11,19 +12,24 @@ from fraudkit.errors import InputError
 
 __all__ = ["check_benefits", "check_costs", "check_kind", "check_numbers", "checked_weights"]
 
-_ALWAYS_POSSIBLE: Final = {0: "approve", 3: "decline"}
+_NAMES: Final = ("approve", "challenge", "review", "decline")
 
 
-def check_costs(name: str, costs: NDArray[np.float64], n_orders: int) -> None:
-    """Refuse costs that are not (4, n_orders), infinite, or lack approve or decline."""
+def check_costs(
+    name: str,
+    costs: NDArray[np.float64],
+    n_orders: int,
+    always_possible: Sequence[int] = (0, 3),
+) -> None:
+    """Refuse costs that are not (4, n_orders), infinite, or lack what is always possible."""
     _check_shape(name, costs, (4, n_orders), "f")
     if np.isinf(costs).any():
         raise InputError(f"{name} must be finite, or NaN where an action is not possible, got inf")
-    for place, action in _ALWAYS_POSSIBLE.items():
+    for place in always_possible:
         is_absent = np.isnan(costs[place])
         if is_absent.any():
             raise InputError(
-                f"{name} must hold a cost of {action} for every order, "
+                f"{name} must hold a cost of {_NAMES[place]} for every order, "
                 f"got NaN at order {int(np.argmax(is_absent))}; leave such orders out"
             )
 

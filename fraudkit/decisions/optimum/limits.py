@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Final, NamedTuple
 
 import numpy as np
@@ -183,8 +184,18 @@ def cheapest(priced: _Floats) -> NDArray[np.int8]:
     return actions
 
 
-def limited(orders: Orders, let_through: LetThrough, limits: Limits) -> LimitedOrders:
+def limited(
+    orders: Orders,
+    let_through: LetThrough,
+    limits: Limits,
+    always_possible: Sequence[int] = (0, 3),
+) -> LimitedOrders:
     """Return the orders and limits as arrays.
+
+    Parameters
+    ----------
+    always_possible : sequence of int
+        Actions that must have a cost for every order, as places in `policy.ACTIONS`.
 
     Raises
     ------
@@ -194,7 +205,7 @@ def limited(orders: Orders, let_through: LetThrough, limits: Limits) -> LimitedO
     n_orders = len(orders.probability)
     check_numbers("probability", orders.probability, n_orders, 0.0, 1.0)
     check_numbers("value", orders.value, n_orders, 0.0)
-    check_costs("costs", orders.costs, n_orders)
+    check_costs("costs", orders.costs, n_orders, always_possible)
     check_kind("days", orders.days, n_orders, "iu")
     for name, shares in let_through._asdict().items():
         check_numbers(f"let_through.{name}", np.array(shares), 4, 0.0, 1.0)

@@ -15,7 +15,18 @@ from fraudkit.decisions.optimum.array_checks import (
 )
 from fraudkit.errors import InputError
 
-__all__ = ["OddsFactor", "optimal_odds_factor"]
+__all__ = [
+    "FACTOR_LEAST",
+    "FACTOR_MOST",
+    "Changes",
+    "OddsFactor",
+    "cheapest_factor",
+    "optimal_odds_factor",
+]
+
+FACTOR_LEAST: Final = 0.05
+FACTOR_MOST: Final = 20.0
+"""Between these a factor is sought where nothing else is said."""
 
 _RESOLUTION: Final = 1e-9
 _CHANGES_MAX: Final = 3
@@ -39,7 +50,7 @@ class OddsFactor(NamedTuple):
     cost: float
 
 
-class _Changes(NamedTuple):
+class Changes(NamedTuple):
     """Where the factor, as it grows from 0, changes an order's action.
 
     Attributes
@@ -61,8 +72,8 @@ def optimal_odds_factor(
     is_fraud: NDArray[np.bool_],
     weights: NDArray[np.float64] | None = None,
     *,
-    least: float = 0.05,
-    most: float = 20.0,
+    least: float = FACTOR_LEAST,
+    most: float = FACTOR_MOST,
 ) -> OddsFactor:
     """Return the factor on the odds of fraud with the least realised cost.
 
@@ -127,6 +138,21 @@ def optimal_odds_factor(
     # At a probability of 0 an order of weight 0 changes nothing, nor does it part two intervals.
     counting = np.where(counted > 0.0, probability, 0.0)
     cost, moved = _changes(counting, at_honest, at_fraud, realised)
+    return cheapest_factor(cost, moved, least, most)
+
+
+def cheapest_factor(cost: float, moved: Changes, least: float, most: float) -> OddsFactor:
+    """Return the factor with the least cost, chosen as `optimal_odds_factor` says.
+
+    Parameters
+    ----------
+    cost : float
+        At a factor just above 0.
+    moved : Changes
+        What the factor changes as it grows.
+    least, most : float
+        The factor is sought between these.
+    """
     cost += float(moved.cost[moved.factor <= least].sum())
     is_inside = (moved.factor > least) & (moved.factor < most)
     order = np.argsort(moved.factor[is_inside], kind="stable")
@@ -155,7 +181,7 @@ def _check(
 
 def _changes(
     probability: _Floats, at_honest: _Floats, at_fraud: _Floats, realised: _Floats
-) -> tuple[float, _Changes]:
+) -> tuple[float, Changes]:
     """Return the cost at a factor just above 0, and what changes it."""
     honest, fraud = (np.where(np.isnan(held), np.inf, held) for held in (at_honest, at_fraud))
     is_sure = probability == 1.0
@@ -169,16 +195,16 @@ def _changes(
 
     moving = np.flatnonzero(is_moved)
     odds = probability / np.where(is_sure, 1.0, 1.0 - probability)
-    found = [_Changes(np.empty(0), np.empty(0))]
+    found = [Changes(np.empty(0), np.empty(0))]
     for _ in range(_CHANGES_MAX):
         at_odds, after = _next_change(honest[:, moving], fraud[:, moving], action[moving])
         is_change = at_odds < np.inf
         moving, at_odds, after = moving[is_change], at_odds[is_change], after[is_change]
         with np.errstate(over="ignore"):
             factor = at_odds / odds[moving]
-        found.append(_Changes(factor, realised[after, moving] - realised[action[moving], moving]))
+        found.append(Changes(factor, realised[after, moving] - realised[action[moving], moving]))
         action[moving] = after
-    return cost, _Changes(*(np.concatenate(parts) for parts in zip(*found, strict=True)))
+    return cost, Changes(*(np.concatenate(parts) for parts in zip(*found, strict=True)))
 
 
 def _next_change(honest: _Floats, fraud: _Floats, action: _Places) -> tuple[_Floats, _Places]:

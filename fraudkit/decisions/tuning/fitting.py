@@ -2,29 +2,37 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from math import exp, isinf, log, sqrt
+from collections.abc import Callable, Mapping
+from math import exp, log, sqrt
 from typing import Literal, NamedTuple
 
 import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
-from fraudkit.decisions.optimum.cut_offs import optimal_cut_offs
+from fraudkit.decisions.optimum.cut_offs import cut_off_actions
 from fraudkit.decisions.optimum.joint_prices import joint_prices
-from fraudkit.decisions.optimum.limits import LetThrough, Limits
-from fraudkit.decisions.optimum.limits import Orders as PricedOrders
+from fraudkit.decisions.optimum.limits import Limits, Orders
 from fraudkit.decisions.optimum.odds_factor import optimal_odds_factor
 from fraudkit.decisions.policy import Policy, Prices
-from fraudkit.decisions.segments import CutOffs
+from fraudkit.decisions.tuning.fitted_cut_offs import (
+    cut_offs_factor,
+    cut_offs_policy,
+    unlimited_cut_offs,
+)
+from fraudkit.decisions.tuning.limits import let_through, stated_limits
 from fraudkit.decisions.tuning.orders import NEVER_MINOR, TuningOrders
 
-__all__ = ["Form", "TunedSegment", "actions_of", "fitted_policy", "shrunk_segments"]
+__all__ = ["FactorOf", "Form", "TunedSegment", "actions_of", "fitted_policy", "shrunk_segments"]
 
 Form = Literal["costs", "cut_offs"]
 
 _GROUPS = 10
-_CUT_OFF_LEAST = 1e-12
+_VARIANCE_LEAST = 1e-6
+_HALVINGS = 60
+
+FactorOf = Callable[[TuningOrders], float]
+"""Returns the factor on the odds of fraud with which some orders cost least."""
 
 
 class TunedSegment(NamedTuple):
@@ -35,7 +43,8 @@ class TunedSegment(NamedTuple):
     name : str
     n_orders, n_frauds : int
     own_factor : float
-        The factor on the odds that would have cost least in this segment alone.
+        The factor on the odds that would have cost least in this segment alone; for cut-offs, with
+        the cut-offs that would have cost the whole least.
     standard_error : float
         Of its logarithm, leaving out a tenth of the days at a time; NaN where it cannot be told.
     weight : float
@@ -53,15 +62,22 @@ class TunedSegment(NamedTuple):
     factor: float
 
 
-def shrunk_segments(orders: TuningOrders) -> tuple[float, tuple[TunedSegment, ...]]:
-    """Return the whole's factor, and each segment's, shrunk toward it by empirical Bayes.
+def shrunk_segments(
+    orders: TuningOrders, whole: float, factor_of: FactorOf
+) -> tuple[TunedSegment, ...]:
+    """Return each segment's factor, shrunk toward the whole's by empirical Bayes.
 
-    The variance between segments is estimated by the method of moments of DerSimonian and Laird,
-    "Meta-analysis in clinical trials", Controlled Clinical Trials 7 (1986), about the whole's
-    factor; the standard errors are those of the delete-a-group jackknife over days, of Kott,
-    "Using the delete-a-group jackknife variance estimator", 1998.
+    The variance between segments is estimated by the method of Paule and Mandel, "Consensus values
+    and weighting factors", Journal of Research of the National Bureau of Standards 87(5), 1982,
+    about the whole's factor; the standard errors are those of the delete-a-group jackknife over
+    days, of Kott, "Using the delete-a-group jackknife variance estimator", 1998.
+
+    Parameters
+    ----------
+    whole : float
+    factor_of : callable
+        Returns the factor with which some of the orders cost least.
     """
-    whole = _factor(orders)
     names = [segment.name for segment in orders.policy.segments]
     own, errors, counts = [], [], []
     for place in range(len(names)):
@@ -73,10 +89,10 @@ def shrunk_segments(orders: TuningOrders) -> tuple[float, tuple[TunedSegment, ..
             errors.append(np.nan)
             continue
         held = orders.taken(places)
-        own.append(log(_factor(held)))
-        errors.append(_jackknife_error(held))
+        own.append(log(factor_of(held)))
+        errors.append(_jackknife_error(held, factor_of))
     weights = _weights(np.array(own) - log(whole), np.array(errors))
-    return whole, tuple(
+    return tuple(
         TunedSegment(
             name, *count, exp(one), error, weight, exp(log(whole) + weight * (one - log(whole)))
         )
@@ -91,6 +107,9 @@ def fitted_policy(
 ) -> tuple[Policy, tuple[TunedSegment, ...]]:
     """Return the policy with the least realised cost within the constraints.
 
+    Cut-offs are the cheapest of all that keep the constraints on these orders, at the segments'
+    factors. With costs, the constraints hold as the probability expects.
+
     Parameters
     ----------
     weights : mapping of str to float, optional
@@ -101,30 +120,27 @@ def fitted_policy(
     PolicyError
         If a constraint cannot be met.
     """
-    if weights is None:
-        whole, segments = shrunk_segments(orders)
-    else:
-        whole, segments = _factor(orders), ()
+    whole, factor_of = _whole(orders, form)
+    segments = () if weights is not None else shrunk_segments(orders, whole, factor_of)
     factors = {held.name: held.factor for held in segments}
     for place, segment in enumerate(orders.policy.segments):
         if segment.name not in factors:
-            part = orders.taken(np.flatnonzero(orders.segment == place))
-            own = _factor(part) if part.is_fraud.any() and not part.is_fraud.all() else whole
-            factors[segment.name] = exp(
-                log(whole) + (weights or {}).get(segment.name, 0.0) * log(own / whole)
-            )
+            weight = (weights or {}).get(segment.name, 0.0)
+            part = orders.taken(np.flatnonzero(orders.segment == place)) if weight else orders
+            is_told = weight > 0.0 and part.is_fraud.any() and not part.is_fraud.all()
+            own = factor_of(part) if is_told else whole
+            factors[segment.name] = exp(log(whole) + weight * log(own / whole))
     if form == "cut_offs":
-        policy = _with_cut_offs(orders, whole, factors)
-    else:
-        policy = msgspec.structs.replace(
-            orders.policy,
-            odds_factor=whole,
-            cut_offs=None,
-            segments=tuple(
-                msgspec.structs.replace(segment, odds_factor=factors[segment.name], cut_offs=None)
-                for segment in orders.policy.segments
-            ),
-        )
+        return cut_offs_policy(orders, factors), segments
+    policy = msgspec.structs.replace(
+        orders.policy,
+        odds_factor=whole,
+        cut_offs=None,
+        segments=tuple(
+            msgspec.structs.replace(segment, odds_factor=factors[segment.name], cut_offs=None)
+            for segment in orders.policy.segments
+        ),
+    )
     return _with_prices(orders, policy), segments
 
 
@@ -137,13 +153,21 @@ def actions_of(orders: TuningOrders, policy: Policy) -> NDArray[np.int64]:
     actions = np.asarray(np.nanargmin(costs, axis=0), np.int64)
     if policy.cut_offs is None:
         return actions
-    begins = np.array([
-        [0.0, *(np.inf if b is None else b for b in msgspec.structs.astuple(held))]
-        for held in [*(s.cut_offs or policy.cut_offs for s in policy.segments), policy.cut_offs]
-    ])[orders.segment].T  # fmt: skip
-    begins[np.isnan(orders.at_honest) | (orders.at_honest == NEVER_MINOR)] = np.inf
-    reached = begins <= orders.probability
-    return 3 - np.asarray(np.argmax(reached[::-1], axis=0), np.int64)
+    for place, held in enumerate((*(s.cut_offs for s in policy.segments), None)):
+        rows = np.flatnonzero(orders.segment == place)
+        begins = msgspec.structs.astuple(held or policy.cut_offs)
+        possible = orders.at_honest[:, rows]
+        possible[possible == NEVER_MINOR] = np.nan
+        actions[rows] = cut_off_actions(orders.probability[rows], possible, begins)
+    return actions
+
+
+def _whole(orders: TuningOrders, form: Form) -> tuple[float, FactorOf]:
+    """Return the whole's factor, and what finds that of some of the orders."""
+    if form == "cut_offs":
+        begins = unlimited_cut_offs(orders)
+        return 1.0, lambda part: cut_offs_factor(part, begins)
+    return _factor(orders), _factor
 
 
 def _factor(orders: TuningOrders) -> float:
@@ -152,7 +176,7 @@ def _factor(orders: TuningOrders) -> float:
     ).factor
 
 
-def _jackknife_error(orders: TuningOrders) -> float:
+def _jackknife_error(orders: TuningOrders, factor_of: FactorOf) -> float:
     """Return the standard error of the log of the factor, leaving out groups of days."""
     days = np.unique(orders.day)
     if len(days) < 2:
@@ -163,101 +187,45 @@ def _jackknife_error(orders: TuningOrders) -> float:
         part = orders.taken(np.flatnonzero(group != left_out))
         if not part.is_fraud.any() or part.is_fraud.all():
             return float("nan")
-        logs.append(log(_factor(part)))
+        logs.append(log(factor_of(part)))
     n_groups = len(logs)
     return sqrt((n_groups - 1) / n_groups * float(np.sum((np.array(logs) - np.mean(logs)) ** 2)))
 
 
 def _weights(gaps: NDArray[np.float64], errors: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Return the shares of the gaps to the whole that are believed."""
+    """Return the shares of the gaps to the whole that are believed.
+
+    The variance between segments is the one with which the squared gaps, each over its variance,
+    add up to their number; 0 where they do not reach it.
+    """
     told = ~np.isnan(errors)
-    if not told.any():
-        return np.zeros(len(gaps))
-    variance = np.maximum(errors[told] ** 2, 1e-6)
-    precision = 1.0 / variance
-    excess = float(np.sum(precision * gaps[told] ** 2)) - len(variance)
-    scale = float(np.sum(precision))
-    between = max(excess / scale, 0.0)
+    variance, squares = np.maximum(errors[told] ** 2, _VARIANCE_LEAST), gaps[told] ** 2
+    low, high = 0.0, float(squares.sum())
+    if float((squares / variance).sum()) > len(variance):
+        for _ in range(_HALVINGS):
+            between = (low + high) / 2.0
+            is_low = float((squares / (variance + between)).sum()) > len(variance)
+            low, high = (between, high) if is_low else (low, between)
     weights = np.zeros(len(gaps))
-    weights[told] = between / (between + variance)
+    weights[told] = low / (low + variance)
     return weights
 
 
-def _with_cut_offs(orders: TuningOrders, whole: float, factors: Mapping[str, float]) -> Policy:
-    """Return the policy with the best cut-offs; a segment's are shifted by its factor."""
-    realised = orders.realised
-    # An order that is never declined gets the action before.
-    realised[3] = np.where(realised[3] < NEVER_MINOR, realised[3], realised[2])
-    found = optimal_cut_offs(orders.probability, realised, orders.weights)
-    begins = found.from_probability
-    policy = msgspec.structs.replace(
-        orders.policy, odds_factor=1.0, cut_offs=_cut_offs(begins, 1.0)
-    )
-    return msgspec.structs.replace(
-        policy,
-        segments=tuple(
-            msgspec.structs.replace(
-                segment,
-                odds_factor=None,
-                cut_offs=_cut_offs(begins, factors[segment.name] / whole),
-            )
-            for segment in policy.segments
-        ),
-    )
-
-
-def _cut_offs(begins: tuple[float, ...], factor: float) -> CutOffs:
-    stated: list[float | None] = []
-    for place in (1, 2, 3):
-        begin = begins[place]
-        is_empty = isinf(begin) or (place < 3 and begins[place + 1] == begin)
-        stated.append(None if is_empty else _shifted(begin, factor))
-    if stated == [None] * 3:
-        stated[2] = 1.0
-    challenge, review, decline = stated
-    return CutOffs(challenge_from=challenge, review_from=review, decline_from=decline)
-
-
-def _shifted(begin: float, factor: float) -> float:
-    """Return the probability at which odds times the factor reach those of the cut-off."""
-    return begin / (begin + factor * (1.0 - begin)) if factor != 1.0 else begin
-
-
 def _with_prices(orders: TuningOrders, policy: Policy) -> Policy:
-    limits, costs = policy.constraints, policy.costs
-    per_day = limits.reviews_per_day
-    left = None
-    if per_day is not None:
-        # Redrawn days weigh more than once: the mean is over all that they stand for.
-        scale = orders.n_days / len(np.unique(orders.day))
-        left = max(per_day - orders.reviews_asked_per_day, 0.0) * scale
-    stated = Limits(
-        reviews_per_day_max=left,
-        decline_share_max=limits.decline_share_max,
-        fraud_rate_bps_max=limits.fraud_bps_max,
-    )
+    limits = stated_limits(orders)
     policy = msgspec.structs.replace(policy, prices=Prices())
-    if stated == Limits() or policy.cut_offs is not None:
+    if limits == Limits():
         return policy
     factor = np.array([*(s.odds_factor or 1.0 for s in policy.segments), policy.odds_factor])
     odds = factor[orders.segment] * orders.probability
     adjusted = odds / (odds + (1.0 - orders.probability))
-    passed = LetThrough(
-        fraud=(
-            1.0, 1.0 - costs.challenge_fraud_dropout_share, 1.0 - costs.review_detection_share, 0.0,
-        ),
-        honest=(
-            1.0, 1.0 - costs.challenge_honest_dropout_share,
-            1.0 - costs.review_false_reject_share, 0.0,
-        ),
-    )  # fmt: skip
     found = joint_prices(
-        PricedOrders(
+        Orders(
             adjusted, orders.amount_minor, _priced(orders, policy, adjusted), orders.day,
             orders.weights,
         ),
-        passed,
-        stated,
+        let_through(policy.costs),
+        limits,
     ).prices  # fmt: skip
     return msgspec.structs.replace(
         policy,
@@ -276,15 +244,10 @@ def _priced(
     honest, fraud = (1.0 - adjusted), adjusted
     expected = honest * orders.at_honest + fraud * orders.at_fraud
     value = prices.fraud_share * orders.amount_minor
-    through = (
-        (1.0, 1.0),
-        (1.0 - costs.challenge_honest_dropout_share, 1.0 - costs.challenge_fraud_dropout_share),
-        (1.0 - costs.review_false_reject_share, 1.0 - costs.review_detection_share),
-        (0.0, 0.0),
-    )
+    through = let_through(costs)
     added = (0.0, 0.0, prices.review_minor, prices.decline_minor)
-    for action, ((honest_passed, fraud_passed), price) in enumerate(
-        zip(through, added, strict=True)
+    for action, (honest_passed, fraud_passed, price) in enumerate(
+        zip(through.honest, through.fraud, added, strict=True)
     ):
         excess = fraud * fraud_passed * (1.0 - limit) - honest * honest_passed * limit
         expected[action] += price + value * excess

@@ -16,7 +16,7 @@ from fraudkit.decisions.segments import Segment
 from fraudkit.decisions.tuning.coverage import LabelCoverage, label_coverage
 from fraudkit.errors import InputError
 
-__all__ = ["NEVER_MINOR", "TuningOrders", "tuning_orders"]
+__all__ = ["NEVER_MINOR", "TuningOrders", "times_ms", "tuning_orders"]
 
 _MS_PER_DAY = 86_400_000
 _NAME_CHARACTERS_MAX = 40
@@ -71,6 +71,11 @@ class TuningOrders(NamedTuple):
         """What each action cost at the known label, shape (4, n_orders)."""
         return np.where(self.is_fraud, self.at_fraud, self.at_honest)
 
+    def can_challenge(self, place: int) -> bool:
+        """Return whether any order of a segment can be challenged; true where there is none."""
+        held = self.at_honest[1, self.segment == place]
+        return not len(held) or bool(np.any(~np.isnan(held)))
+
     def weighted(self, weights: NDArray[np.float64]) -> TuningOrders:
         """Return the orders with other weights, without those of weight 0."""
         held = weights > 0.0
@@ -114,7 +119,7 @@ def tuning_orders(  # noqa: PLR0913 - what orders are made of
         If arrays do not fit together, or hold no known fraud or no honest order.
     """
     label, probability = np.asarray(y, np.float64), np.asarray(p, np.float64)
-    amount, time_ms = np.asarray(amount_minor, np.float64), _time_ms(event_time)
+    amount, time_ms = np.asarray(amount_minor, np.float64), times_ms(event_time)
     weight = np.ones(len(label)) if weights is None else np.asarray(weights, np.float64)
     _check(label, probability, amount, time_ms, weight, columns)
     known = np.flatnonzero(~np.isnan(label) & ~np.isnan(amount) & (weight > 0.0))
@@ -159,6 +164,29 @@ def tuning_orders(  # noqa: PLR0913 - what orders are made of
     return found.taken(np.flatnonzero(~is_asked)) if is_asked.any() else found
 
 
+def times_ms(event_time: NDArray[Any]) -> NDArray[np.int64]:
+    """Return times as UTC epoch milliseconds.
+
+    Raises
+    ------
+    InputError
+        If they are neither datetime64 nor whole numbers.
+
+    Examples
+    --------
+    >>> times_ms(np.array(["1970-01-02"], "datetime64[D]"))
+    array([86400000])
+    """
+    times = np.asarray(event_time)
+    if times.dtype.kind == "M":
+        return times.astype("datetime64[ms]").astype(np.int64)
+    if times.dtype.kind in "iu":
+        return times.astype(np.int64)
+    raise InputError(
+        f"event_time must be datetime64 or whole milliseconds since 1970, got {times.dtype}"
+    )
+
+
 def _check(
     label: NDArray[np.float64],
     probability: NDArray[np.float64],
@@ -183,17 +211,6 @@ def _check(
         raise InputError("weights must be finite and at least 0; got others, or NaN")
     if np.any(amount < 0.0) or np.any(np.isinf(amount)):
         raise InputError("amount_minor must be at least 0 and finite, or NaN; got others")
-
-
-def _time_ms(event_time: NDArray[Any]) -> NDArray[np.int64]:
-    times = np.asarray(event_time)
-    if times.dtype.kind == "M":
-        return times.astype("datetime64[ms]").astype(np.int64)
-    if times.dtype.kind in "iu":
-        return times.astype(np.int64)
-    raise InputError(
-        f"event_time must be datetime64 or whole milliseconds since 1970, got {times.dtype}"
-    )
 
 
 def _segments(

@@ -14,7 +14,7 @@ from fraudkit.decisions.decider import Decider
 from fraudkit.decisions.policy import ACTIONS, Policy
 from fraudkit.decisions.tuning.fitting import Form, TunedSegment, actions_of, fitted_policy
 from fraudkit.decisions.tuning.orders import TuningOrders
-from fraudkit.decisions.tuning.redrawing import Redrawn
+from fraudkit.decisions.tuning.redrawing import Redrawn, interval
 from fraudkit.errors import PolicyError
 
 __all__ = ["rates_table", "segments_table", "stability_table", "thresholds_table"]
@@ -40,19 +40,22 @@ def thresholds_table(
 
     Columns ``segment`` (null is the rest), ``amount_minor`` (the first, fifth and ninth decile,
     to two digits), ``action``, ``from_probability``, its interval ``low`` and ``high``, and
-    ``drawn_share``: in how many redrawn tunings the action is taken there at all.
+    ``drawn_share``: in how many redrawn tunings the action is taken there at all. A challenge
+    is possible where it is for any order of the segment.
     """
     amounts = sorted({_rounded(a) for a in np.quantile(orders.amount_minor, _AMOUNT_QUANTILES)})
     names = [None, *(segment.name for segment in policy.segments)]
-    told = _begins(policy, names, amounts)
-    others = np.array([_begins(held.policy, names, amounts) for held in drawn])
+    places = [len(policy.segments), *range(len(policy.segments))]
+    challenged = [orders.can_challenge(place) for place in places]
+    told = _begins(policy, names, amounts, challenged)
+    others = np.array([_begins(held.policy, names, amounts, challenged) for held in drawn])
     rows = []
     for place in np.ndindex(told.shape):
         segment, amount, action = place
         if np.isnan(told[place]):
             continue
         redrawn = others[:, segment, amount, action] if len(others) else np.empty(0)
-        low, high = _interval(redrawn, confidence)
+        low, high = interval(redrawn, confidence)
         rows.append({
             "segment": names[segment],
             "amount_minor": amounts[amount],
@@ -86,7 +89,7 @@ def rates_table(
     ])  # fmt: skip
     rows = []
     for place, (name, one) in enumerate(value.items()):
-        low, high = _interval(redrawn[:, place] if len(redrawn) else np.empty(0), confidence)
+        low, high = interval(redrawn[:, place] if len(redrawn) else np.empty(0), confidence)
         rows.append({
             "figure": name, "value": one, "low": low, "high": high,
             "denominator": _DENOMINATORS.get(name, "orders"),
@@ -95,7 +98,7 @@ def rates_table(
         held.unseen_cost_minor / held.unseen_orders for held in drawn if held.unseen_orders
     ])  # fmt: skip
     if len(unseen):
-        low, high = _interval(unseen, confidence)
+        low, high = interval(unseen, confidence)
         rows.append({
             "figure": "mean_cost_minor_unseen", "value": float(np.mean(unseen)), "low": low,
             "high": high, "denominator": "orders of days that were not tuned on",
@@ -180,7 +183,10 @@ def _figures(
 
 
 def _begins(
-    policy: Policy, names: Sequence[str | None], amounts: Sequence[int]
+    policy: Policy,
+    names: Sequence[str | None],
+    amounts: Sequence[int],
+    challenged: Sequence[bool],
 ) -> NDArray[np.float64]:
     """Return where each action begins, shape (n_segments, n_amounts, 4); NaN for nowhere."""
     without_limits = msgspec.structs.replace(policy, breaker=None, exploration=None)
@@ -188,18 +194,10 @@ def _begins(
     found = np.full((len(names), len(amounts), len(ACTIONS)), np.nan)
     for row, name in enumerate(names):
         for column, amount in enumerate(amounts):
-            for held in decider.of_values(0.5, amount, segment=name).ranges:
+            ruling = decider.of_values(0.5, amount, segment=name, can_challenge=challenged[row])
+            for held in ruling.ranges:
                 found[row, column, ACTIONS.index(held.action)] = held.from_probability
     return found
-
-
-def _interval(values: NDArray[np.float64], confidence: float) -> tuple[float | None, float | None]:
-    known = values[~np.isnan(values)]
-    if len(known) < 2:
-        return None, None
-    tail = (1.0 - confidence) / 2.0
-    low, high = np.quantile(known, [tail, 1.0 - tail])
-    return float(low), float(high)
 
 
 def _rounded(amount: float) -> int:

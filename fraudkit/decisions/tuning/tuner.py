@@ -15,16 +15,21 @@ from numpy.typing import NDArray
 
 from fraudkit.decisions.costs import Costs
 from fraudkit.decisions.policy import Constraints, Policy
-from fraudkit.decisions.tuning.fitting import Form, TunedSegment, fitted_policy
-from fraudkit.decisions.tuning.orders import TuningOrders, tuning_orders
-from fraudkit.decisions.tuning.redrawing import Redrawn, redrawn
+from fraudkit.decisions.tuning.cost_curve import baselines_table, cost_curve_table
+from fraudkit.decisions.tuning.day_counts import days_table
+from fraudkit.decisions.tuning.decision_regions import decision_regions_table
+from fraudkit.decisions.tuning.fitting import Form, TunedSegment, actions_of, fitted_policy
+from fraudkit.decisions.tuning.orders import TuningOrders, times_ms, tuning_orders
+from fraudkit.decisions.tuning.precision_recall import precision_recall_table
+from fraudkit.decisions.tuning.redrawing import OnProgress, Redrawn, redrawn
+from fraudkit.decisions.tuning.report import TuningReport
 from fraudkit.decisions.tuning.tables import (
     rates_table,
     segments_table,
     stability_table,
     thresholds_table,
 )
-from fraudkit.errors import ParameterError
+from fraudkit.errors import InputError, ParameterError
 
 __all__ = ["PolicyTuner"]
 
@@ -72,8 +77,27 @@ class PolicyTuner:
         The factor of each segment by itself, its standard error, and what it was shrunk to.
     stability_ : polars.DataFrame
         For each week, what the policy of the week before cost beyond the best of that week.
+    cost_curve_ : polars.DataFrame
+        Mean cost of stricter and milder policies, see
+        `fraudkit.decisions.tuning.cost_curve.cost_curve_table`.
+    baselines_ : polars.DataFrame
+        Mean cost of other ways to decide, see
+        `fraudkit.decisions.tuning.cost_curve.baselines_table`.
+    precision_recall_ : polars.DataFrame
+        Of cuts on the probability and of the tuned policy, see
+        `fraudkit.decisions.tuning.precision_recall.precision_recall_table`.
+    decision_regions_ : polars.DataFrame
+        The action over probability and amount, see
+        `fraudkit.decisions.tuning.decision_regions.decision_regions_table`.
+    days_ : polars.DataFrame
+        What the checkout would have done day by day, limits held, see
+        `fraudkit.decisions.tuning.day_counts.days_table`.
     n_orders_, n_unknown_ : int
         Orders that were tuned on, and those left out for want of an outcome or an amount.
+    n_frauds_ : int
+        Frauds among the orders that were tuned on.
+    n_drawn_ : int
+        Redrawn tunings that intervals rest on: those with a fraud and a way within constraints.
     label_known_share_ : float
         Of all orders, those with a known outcome.
     label_coverage_ : LabelCoverage
@@ -129,6 +153,7 @@ class PolicyTuner:
         event_time: NDArray[Any],
         weights: NDArray[np.float64] | None = None,
         columns: Mapping[str, Sequence[object]] | None = None,
+        on_progress: OnProgress | None = None,
     ) -> PolicyTuner:
         """Tune on orders; they need not be sorted.
 
@@ -147,6 +172,8 @@ class PolicyTuner:
         columns : mapping, optional
             Path of a field → its value for each order: those of ``segments``, and those that the
             policy reads.
+        on_progress : callable, optional
+            Is called with how many redrawn tunings are done, and of how many, after each.
 
         Raises
         ------
@@ -163,14 +190,42 @@ class PolicyTuner:
         self.policy_, segments = fitted_policy(orders, self.form)
         self.n_orders_ = len(orders.probability)
         self.n_unknown_ = orders.n_unknown
+        self.n_frauds_ = int(orders.is_fraud.sum())
         self.label_coverage_ = orders.coverage
         self.label_known_share_ = orders.coverage.label_known_share
         drawn = redrawn(
             orders, self.form, segments, n_resamples=self.n_resamples, seed=self.seed,
-            n_jobs=self.n_jobs,
+            n_jobs=self.n_jobs, on_progress=on_progress,
         )  # fmt: skip
+        self.n_drawn_ = len(drawn)
         self._set_tables(orders, segments, drawn)
+        self._set_curves(orders, base, drawn)
+        came = np.ones(len(p), np.bool_) if weights is None else np.asarray(weights) > 0.0
+        self.days_ = days_table(
+            self.policy_, np.asarray(y, np.float64), np.asarray(p, np.float64),
+            np.asarray(amount_minor, np.float64), times_ms(event_time), columns or {}, came,
+        )  # fmt: skip
         return self
+
+    def report(self) -> TuningReport:
+        """Return what was found, to be read as text, in a notebook or as one page.
+
+        Raises
+        ------
+        InputError
+            Before `fit`.
+        """
+        if not hasattr(self, "policy_"):
+            raise InputError("a tuning must be fitted before it is reported; call fit first")
+        return TuningReport(
+            policy=self.policy_,
+            n_orders=self.n_orders_, n_frauds=self.n_frauds_, label_coverage=self.label_coverage_,
+            n_resamples=self.n_resamples, n_drawn=self.n_drawn_, confidence=self.confidence,
+            thresholds=self.thresholds_, rates=self.rates_, segments=self.segments_,
+            stability=self.stability_, cost_curve=self.cost_curve_, baselines=self.baselines_,
+            precision_recall=self.precision_recall_, decision_regions=self.decision_regions_,
+            days=self.days_,
+        )  # fmt: skip
 
     def _base(self) -> Policy:
         base = self.policy or Policy()
@@ -190,22 +245,20 @@ class PolicyTuner:
         self.rates_ = rates_table(orders, self.policy_, drawn, self.confidence)
         self.stability_ = stability_table(orders, self.form)
 
+    def _set_curves(self, orders: TuningOrders, base: Policy, drawn: Sequence[Redrawn]) -> None:
+        tuned = self.policy_
+        self.cost_curve_ = cost_curve_table(orders, tuned, drawn, self.confidence)
+        self.baselines_ = baselines_table(orders, tuned, base, drawn, self.confidence)
+        self.precision_recall_ = precision_recall_table(orders, actions_of(orders, tuned))
+        self.decision_regions_ = decision_regions_table(orders, tuned)
+
     def __str__(self) -> str:
-        """Return the tuned policy's thresholds, rates and stability as tables of text."""
+        """Return the tuning's report as text."""
         if not hasattr(self, "policy_"):
             return f"PolicyTuner(form={self.form!r}), not fitted"
-        parts = [
-            *self.label_coverage_.notes,
-            "Thresholds", str(self.thresholds_), "Rates", str(self.rates_),
-            "Segments", str(self.segments_), "Stability", str(self.stability_),
-        ]  # fmt: skip
-        return "\n".join(parts)
+        return self.report().text()
 
     def _repr_html_(self) -> str:
         if not hasattr(self, "policy_"):
             return f"<pre>{self}</pre>"
-        tables = {
-            "Thresholds": self.thresholds_, "Rates": self.rates_, "Segments": self.segments_,
-            "Stability": self.stability_,
-        }  # fmt: skip
-        return "".join(f"<h4>{name}</h4>{table._repr_html_()}" for name, table in tables.items())
+        return self.report()._repr_html_()

@@ -1,1 +1,1 @@
-"""A training report as people read it: its sections as text and as a page with plots."""
+"""A training report as people read it: its sections, its plots and its page."""

@@ -1,75 +1,21 @@
-"""What a report says: sections of sentences and tables, which text and HTML both show."""
+"""What a training report says, as sections."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable
 from datetime import UTC, datetime
-from typing import Any, Final, NamedTuple
+from typing import Any, Final
 
+from fraudkit.reporting.sections import NOT_KNOWN, Section, TableContent
 from fraudkit.scoring.measures.intervals import DAY_MS, Estimate
 from fraudkit.scoring.measures.weighted_metrics import WeightedMetrics
 from fraudkit.scoring.metrics import ScoreMetrics
 from fraudkit.scoring.report import TrainingReport
 
-__all__ = [
-    "NOT_KNOWN",
-    "Section",
-    "TableContent",
-    "estimate_text",
-    "metrics_table",
-    "reliability_content",
-    "report_sections",
-]
+__all__ = ["estimate_text", "metrics_table", "reliability_content", "report_sections"]
 
-NOT_KNOWN: Final = "-"
 _FEATURES_MAX: Final = 30
 _AGES_DAYS: Final = (1, 7, 14, 30, 60, 90)
-
-
-class TableContent(NamedTuple):
-    """A table of text.
-
-    Attributes
-    ----------
-    caption : str
-        What the table holds.
-    columns : tuple of str
-        Their headings.
-    rows : tuple of tuple of str
-        Each as long as ``columns``.
-    marked : frozenset of int
-        Rows that stand out.
-    bars : tuple of float
-        A share in [0, 1] to draw beside each row; empty for none.
-    whole : frozenset of int
-        Columns whose cells are not broken into lines.
-    """
-
-    caption: str
-    columns: tuple[str, ...]
-    rows: tuple[tuple[str, ...], ...]
-    marked: frozenset[int] = frozenset()
-    bars: tuple[float, ...] = ()
-    whole: frozenset[int] = frozenset()
-
-
-class Section(NamedTuple):
-    """A part of a report.
-
-    Attributes
-    ----------
-    title : str
-    sentences : tuple of str
-        Paragraphs before the tables.
-    tables : tuple of TableContent
-    plots : tuple of str
-        Names of plots of `fraudkit.scoring.reporting.plots`, for pages.
-    """
-
-    title: str
-    sentences: tuple[str, ...] = ()
-    tables: tuple[TableContent, ...] = ()
-    plots: tuple[str, ...] = ()
 
 
 def report_sections(report: TrainingReport) -> tuple[Section, ...]:
@@ -194,7 +140,9 @@ def reliability_content(found: WeightedMetrics) -> TableContent:
 
 
 def _warnings(report: TrainingReport) -> Section | None:
-    return Section("Know this first", report.warnings) if report.warnings else None
+    if not report.warnings:
+        return None
+    return Section("Know this first", report.warnings, is_warning=True)
 
 
 def _origin(report: TrainingReport) -> Section:

@@ -22,7 +22,7 @@ from fraudkit.decisions.off_policy.past_orders import APPROVE, DECLINE, PastOrde
 from fraudkit.decisions.off_policy.policy_difference import policy_difference
 
 CHALLENGE: Final = 1
-RUNS: Final = 100
+RUNS: Final = 200
 
 
 class Shop(NamedTuple):
@@ -173,12 +173,12 @@ def share_held(shop: Shop, n_explored: float, *, given_min: int) -> float:
 
 @pytest.mark.parametrize("name", SHOPS)
 def test_with_a_hundred_explored_the_interval_holds_the_truth(name: str) -> None:
-    assert share_held(SHOPS[name], 100.0, given_min=60) >= 0.85
+    assert share_held(SHOPS[name], 100.0, given_min=120) >= 0.85
 
 
 @pytest.mark.parametrize("name", SHOPS)
 def test_with_tens_explored_it_holds_the_truth_or_is_withheld(name: str) -> None:
-    assert share_held(SHOPS[name], 40.0, given_min=10) >= 0.85
+    assert share_held(SHOPS[name], 40.0, given_min=20) >= 0.85
 
 
 def test_with_a_handful_explored_there_are_only_bounds() -> None:
@@ -189,6 +189,11 @@ def test_with_a_handful_explored_there_are_only_bounds() -> None:
         assert is_within_bounds(cost, run.change)
 
 
-def test_the_weak_spot_is_large_frauds_that_the_model_does_not_see() -> None:
-    shop = Shop(sigma=1.8, log_odds=-2.5, by_amount=1.0)
-    assert share_held(shop, 100.0, given_min=60) >= 0.75
+@pytest.mark.parametrize("sigma", [1.4, 1.8])
+def test_large_frauds_that_the_model_does_not_see_are_held_too(sigma: float) -> None:
+    shop = Shop(sigma=sigma, log_odds=-2.5, by_amount=1.0)
+    assert share_held(shop, 100.0, given_min=100) >= 0.85
+
+
+def test_an_interval_is_not_much_wider_than_its_name() -> None:
+    assert share_held(Shop(), 100.0, given_min=120) <= 0.95

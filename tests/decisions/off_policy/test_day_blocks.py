@@ -13,10 +13,12 @@ from scipy import stats
 
 from fraudkit.decisions.off_policy.day_blocks import (
     DAYS_MIN,
+    Doubt,
     Variance,
     day_interval,
     day_variance,
     interval_around,
+    student_doubt,
 )
 
 orders_of_days = st.lists(
@@ -71,17 +73,16 @@ def test_fewer_days_than_the_least_have_no_interval() -> None:
 
 @pytest.mark.parametrize("degrees_of_freedom", [1.0, 2.5, 8.0, 300.0])
 def test_the_interval_of_one_variance_is_students(degrees_of_freedom: float) -> None:
-    low, high = interval_around(5.0, Variance(4.0, degrees_of_freedom), Variance(0.0, np.inf))
+    doubts = (Variance(4.0, degrees_of_freedom), Variance(0.0, np.inf))
+    low, high = interval_around(5.0, *map(student_doubt, doubts))
     expected = stats.t(degrees_of_freedom, loc=5.0, scale=2.0).ppf([0.05, 0.95])
     assert (low, high) == pytest.approx(tuple(expected), rel=1e-9)
 
 
-def test_the_degrees_of_freedom_of_two_variances_are_welchs() -> None:
-    # Welch's for two samples: (3 + 1)² / (3² / 4 + 1² / 9).
-    low, high = interval_around(0.0, Variance(3.0, 4.0), Variance(1.0, 9.0))
-    half = 2.0 * stats.t(16.0 / (9.0 / 4.0 + 1.0 / 9.0)).ppf(0.95)
-    assert (low, high) == pytest.approx((-half, half), rel=1e-9)
-    exact = interval_around(0.0, Variance(4.0, np.inf))
+def test_independent_doubts_add_up_by_their_squares_on_each_side() -> None:
+    found = interval_around(1.0, Doubt(3.0, 5.0), Doubt(4.0, 12.0), Doubt(0.0, 0.0))
+    assert found == (1.0 - 5.0, 1.0 + 13.0)
+    exact = interval_around(0.0, *[student_doubt(Variance(2.0, np.inf))] * 2)
     assert exact.high == pytest.approx(2.0 * stats.norm.ppf(0.95), rel=1e-9)
 
 

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from itertools import product
-
 import numpy as np
 import pytest
 from hypothesis import given
@@ -14,23 +12,12 @@ from fraudkit.decisions.off_policy.estimators import (
     doubly_robust_terms,
     effective_sample_size,
     ips_terms,
-    sampling_variance,
     snips_terms,
 )
 
 values = st.integers(-1_000, 1_000)
 weights = st.sampled_from([0.0, 0.5, 1.0, 2.0, 20.0])
 logs = st.lists(st.tuples(values, weights, values), min_size=1, max_size=30)
-labelled = st.lists(
-    st.tuples(
-        values,
-        st.sampled_from([0.0, 1.0, None]),
-        st.floats(0.0, 1.0),
-        st.sampled_from([0.02, 0.25, 0.5]),
-    ),
-    min_size=1,
-    max_size=12,
-)
 
 
 def columns(rows: list[tuple[float | None, ...]]) -> list[NDArray[np.float64]]:
@@ -92,43 +79,3 @@ def test_unequal_weights_say_less(log: list[tuple[int, float, int]]) -> None:
     found = effective_sample_size(weight)
     assert found == pytest.approx(weight.sum() ** 2 / (weight**2).sum(), rel=1e-12)
     assert 1.0 - 1e-12 <= found <= (weight > 0.0).sum() + 1e-9
-
-
-@given(orders=labelled)
-def test_the_sampling_variance_is_the_larger_of_two(
-    orders: list[tuple[int, float | None, float, float]],
-) -> None:
-    squares = [(label - p) ** 2 for _, label, p, _ in orders if label is not None]
-    mean_square = (sum(squares) + 0.25) / (len(squares) + 1)
-    by_stake = sum(mean_square * stake**2 / e for stake, _, _, e in orders)
-    by_explored = sum(
-        stake**2 * (label - p) ** 2 / e**2 for stake, label, p, e in orders if label is not None
-    )
-    found = sampling_variance(*columns(orders))
-    assert found.value == pytest.approx(max(by_stake, by_explored), rel=1e-9)
-    weight = np.array([0.0 if label is None else 1.0 / e for _, label, _, e in orders])
-    assert found.degrees_of_freedom == pytest.approx(max(effective_sample_size(weight) - 1.0, 1.0))
-
-
-@given(
-    orders=st.lists(
-        st.tuples(values, st.floats(0.0, 1.0), st.sampled_from([0.25, 0.5])), min_size=1, max_size=3
-    )
-)
-def test_over_all_explorations_and_labels_the_sampling_variance_is_not_too_small(
-    orders: list[tuple[int, float, float]],
-) -> None:
-    stake, probability, propensity = columns(orders)
-    mean = mean_square = said = 0.0
-    for drawn in product((False, True), repeat=2 * len(orders)):
-        is_explored, is_fraud = np.array(drawn).reshape(2, -1)
-        chance = np.prod(np.where(is_explored, propensity, 1.0 - propensity))
-        chance *= np.prod(np.where(is_fraud, probability, 1.0 - probability))
-        weight = np.where(is_explored, 1.0 / propensity, 0.0)
-        sum_of = doubly_robust_terms(stake * is_fraud, weight, stake * probability).sum()
-        label = np.where(is_explored, is_fraud, np.nan)
-        mean += chance * sum_of
-        mean_square += chance * sum_of**2
-        said += chance * sampling_variance(stake, label, probability, propensity).value
-    assert mean == pytest.approx((stake * probability).sum(), abs=1e-6)
-    assert said >= (mean_square - mean**2) * (1.0 - 1e-9) - 1e-6

@@ -5,10 +5,10 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from fraudkit.decisions.off_policy.day_blocks import day_variance, interval_around
-from fraudkit.decisions.off_policy.estimators import sampling_variance
+from fraudkit.decisions.off_policy.day_blocks import day_variance, interval_around, student_doubt
 from fraudkit.decisions.off_policy.past_orders import APPROVE, DECLINE, PastOrders
 from fraudkit.decisions.off_policy.policy_difference import policy_difference
+from fraudkit.decisions.off_policy.sampling_doubt import sampling_doubt
 from tests.decisions.off_policy.drawn_orders import chosen_rows
 
 
@@ -99,7 +99,7 @@ def test_the_interval_of_both_parts_is_over_their_days_and_over_explorations() -
     stake = 300.0 - if_honest
     expected = np.where(covered, if_honest + orders.probability * stake, 0.0)
     parts = (stake, orders.is_fraud, orders.probability, orders.approve_propensity)
-    sampling = sampling_variance(*(part[covered] for part in parts))
+    sampling = sampling_doubt(*(part[covered] for part in parts))
     cost = policy_difference(orders).cost_minor
     assert cost.value is not None
     assert cost.estimated is not None
@@ -107,9 +107,11 @@ def test_the_interval_of_both_parts_is_over_their_days_and_over_explorations() -
     of_covered = day_variance(expected, orders.day)
     assert of_all is not None
     assert of_covered is not None
-    assert (cost.low, cost.high) == pytest.approx(interval_around(cost.value, of_all, sampling))
+    assert (cost.low, cost.high) == pytest.approx(
+        interval_around(cost.value, student_doubt(of_all), sampling)
+    )
     assert (cost.estimated.low, cost.estimated.high) == pytest.approx(
-        interval_around(cost.estimated.doubly_robust, of_covered, sampling)
+        interval_around(cost.estimated.doubly_robust, student_doubt(of_covered), sampling)
     )
 
 

@@ -7,7 +7,9 @@ from tests.architecture.test_imports import loaded_by
 HEAVY = {"lightgbm", "numba", "pandas", "polars", "scipy", "sklearn"}
 
 
-@pytest.mark.parametrize("name", ["cut_offs", "odds_factor", "prices", "joint_prices"])
+@pytest.mark.parametrize(
+    "name", ["cut_offs", "cut_offs_factor", "odds_factor", "prices", "joint_prices"]
+)
 def test_an_optimum_loads_no_heavy_package(name: str) -> None:
     loaded = loaded_by(f"import fraudkit.decisions.optimum.{name}")
     assert "numpy" in loaded

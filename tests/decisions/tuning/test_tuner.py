@@ -204,6 +204,9 @@ def test_intervals_are_the_same_for_a_seed_on_any_number_of_jobs() -> None:
     first, again = (tuned(orders, n_resamples=8, seed=3, n_jobs=jobs) for jobs in (1, 2))
     assert first.thresholds_.equals(again.thresholds_)
     assert first.rates_.equals(again.rates_)
+    assert first.cost_curve_.equals(again.cost_curve_)
+    assert first.baselines_.equals(again.baselines_)
+    assert first.n_drawn_ == 8
     other = tuned(orders, n_resamples=8, seed=4)
     assert not other.rates_.equals(first.rates_)
     told = first.thresholds_.drop_nulls("low")
@@ -212,8 +215,26 @@ def test_intervals_are_the_same_for_a_seed_on_any_number_of_jobs() -> None:
     unseen = first.rates_.filter(pl.col("figure") == "mean_cost_minor_unseen")["value"].item()
     assert unseen >= first.rates_.filter(pl.col("figure") == "mean_cost_minor")["low"].item()
     for shown in (str(first), first._repr_html_()):
-        assert "Thresholds" in shown
+        assert "What it decides" in shown
     assert "not fitted" in str(PolicyTuner())
+
+
+def test_no_challenge_is_told_where_no_order_can_be_challenged() -> None:
+    tuner = tuned(shop(6_000, 3), segments=["payment.method"], n_resamples=2)
+    told = tuner.thresholds_.filter(pl.col("action") == "challenge")
+    # Every order is in one of the two segments; the rest is as a card that comes may be.
+    assert set(told["segment"]) == {None, "card"}
+    assert (told["drawn_share"] == 1.0).all()
+
+
+def test_progress_is_told_after_each_redrawn_tuning_in_order() -> None:
+    orders = shop(600, 7)
+    for n_jobs in (1, 2):
+        told: list[tuple[int, int]] = []
+        PolicyTuner(n_resamples=5, n_jobs=n_jobs).fit(
+            **orders, on_progress=lambda done, of, told=told: told.append((done, of))
+        )
+        assert told == [(done, 5) for done in range(1, 6)]
 
 
 def test_the_first_week_has_no_regret_and_no_week_gains_from_the_last_ones_policy() -> None:

@@ -10,18 +10,12 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from fraudkit.scoring.report import TrainingReport
-from fraudkit.scoring.reporting.sections import Section, TableContent, report_sections
+from fraudkit.reporting.sections import Section, TableContent
 
-__all__ = ["report_text", "rich_table", "sections_text"]
+__all__ = ["rich_table", "sections_text"]
 
 _WIDE: Final = 110
 _WORDS_WIDTH: Final = 18  # of "Card Precision@100"
-
-
-def report_text(report: TrainingReport, width: int) -> str:
-    """Return the sections of a report as text, at most ``width`` characters wide."""
-    return sections_text(report.title, report_sections(report), width)
 
 
 def sections_text(title: str, sections: Iterable[Section], width: int) -> str:

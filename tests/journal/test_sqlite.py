@@ -17,7 +17,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from fraudkit.errors import JournalError, JournalLocked
-from fraudkit.journal.record import DecisionRecord, OutcomeRecord, Record
+from fraudkit.journal.record import DecisionRecord, Durability, OutcomeRecord, Record
 from fraudkit.journal.sqlite import SCHEMA_VERSION, SqliteJournal
 
 INT64 = st.integers(-(2**63), 2**63 - 1)
@@ -246,11 +246,12 @@ def test_another_programs_database_is_left_alone(tmp_path: Path) -> None:
         SqliteJournal(tmp_path / "journal")
 
 
-def test_synchronous_takes_two_values(tmp_path: Path) -> None:
-    with SqliteJournal(tmp_path / "journal", synchronous="FULL") as journal:
-        assert journal.append(decision()) is True
-    with pytest.raises(JournalError, match=r"must be 'NORMAL' or 'FULL'\. Got 'OFF'"):
-        SqliteJournal(tmp_path / "journal", synchronous="OFF")
+@pytest.mark.parametrize(("durability", "level"), [("process_kill", 1), ("power_loss", 2)])
+def test_durability_is_sqlites_synchronous_level(
+    tmp_path: Path, durability: Durability, level: int
+) -> None:
+    with SqliteJournal(tmp_path / "journal", durability=durability) as journal:
+        assert journal._connection.execute("PRAGMA synchronous").fetchone() == (level,)
 
 
 def test_a_refused_open_gives_the_lock_back(tmp_path: Path) -> None:

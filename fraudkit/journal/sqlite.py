@@ -23,7 +23,8 @@ from fraudkit.journal.record import (
     Record,
     check_durability,
 )
-from fraudkit.journal.sqlite_rows import SELECT, decision_of, insertion, outcome_of, record_of
+from fraudkit.journal.rows import decision_of, outcome_of, record_of
+from fraudkit.journal.sqlite_rows import SELECT, insertion
 from fraudkit.journal.writer_lock import open_private, writer_lock
 
 __all__ = ["SCHEMA_VERSION", "SqliteJournal"]

@@ -22,7 +22,9 @@ _GRACE_MS: Final = 250  # the server ends a statement first, and says so
 _POLL_S: Final = 0.05
 _TIMEOUT_MS_MAX: Final = 600_000
 _SCHEMES: Final = ("postgresql://", "postgres://")
-_WITHOUT_SQLSTATE: Final = "see that the server runs and that the URL names it"
+_WITHOUT_SQLSTATE: Final = (
+    "see that the server runs, and that host, database, user and password in the URL are right"
+)
 _FIXES: Final = {
     "08": _WITHOUT_SQLSTATE,
     "28": "correct the user or the password in the URL, or the server's pg_hba.conf",
@@ -214,7 +216,7 @@ def _parameters(url: str, timeouts: PostgresTimeouts) -> dict[str, Any]:
         given = conninfo.conninfo_to_dict(url) if url.startswith(_SCHEMES) else None
     except psycopg.ProgrammingError:
         given = None
-    if given is None:
+    if given is None or not _is_whole(given):
         raise JournalError(
             "The journal's URL must be postgresql://user:password@host:5432/database, with a "
             "password that is percent-encoded and with options that libpq knows. Got another one "
@@ -228,6 +230,13 @@ def _parameters(url: str, timeouts: PostgresTimeouts) -> dict[str, Any]:
         "tcp_user_timeout": timeouts.statement_ms + _GRACE_MS,
     }
     return {**defaults, **given, "client_encoding": "UTF8"}
+
+
+def _is_whole(given: dict[str, Any]) -> bool:
+    """Return whether no part of a password that is not percent-encoded was taken for another."""
+    elsewhere = f"{given.get('host', '')[1:]}{given.get('dbname', '')}"
+    ports = str(given.get("port", "0")).split(",")
+    return "@" not in elsewhere and all(not port or port.isdecimal() for port in ports)
 
 
 def _one_host_each(parameters: dict[str, Any]) -> Iterator[dict[str, Any]]:

@@ -128,10 +128,13 @@ def bring_up_to_date(
 
 def _version(connection: Connection[TupleRow], schema: str) -> int:
     """Return how many migrations the schema has had; 0 where there is none."""
-    table = sql.Identifier(schema, "schema_version")
-    found = connection.execute("SELECT to_regclass(%s)", (table.as_string(connection),)).fetchone()
-    if found is None or found[0] is None:
+    # Not to_regclass: it may answer from what was so before the wait for the lock.
+    found = connection.execute(
+        "SELECT 1 FROM pg_tables WHERE schemaname = %s AND tablename = 'schema_version'", (schema,)
+    )
+    if found.fetchone() is None:
         return 0
+    table = sql.Identifier(schema, "schema_version")
     newest = sql.SQL("SELECT coalesce(max(version), 0) FROM {table}").format(table=table)
     [(version,)] = connection.execute(newest).fetchall()
     return int(version)

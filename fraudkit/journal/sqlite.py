@@ -133,6 +133,7 @@ class SqliteJournal:
     ) -> None:
         self.path = Path(path).resolve()
         self._guard = Lock()
+        self._read_only = read_only
         self._lock_file: int | None = None
         try:
             if not read_only:
@@ -192,6 +193,11 @@ class SqliteJournal:
 
         It also asks for 16 MiB of free room on the disk, so that it warns before appends fail.
         """
+        if self._read_only:
+            raise JournalError(
+                f"The journal {self.path} cannot be written: it was opened to be read; open it "
+                "without read_only"
+            )
         try:
             with self._guard:
                 self._connection.execute("BEGIN IMMEDIATE")

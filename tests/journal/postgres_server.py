@@ -73,12 +73,11 @@ class PostgresServer:
 
     def start(self, *options: str) -> None:
         """Start, and wait until it answers."""
-        self._process = subprocess.Popen(
-            self._command("postgres", "-k", str(self._folder), "-c", "listen_addresses=", *options),
-            cwd=self._folder,
-            stdout=subprocess.DEVNULL,
-            stderr=(self._folder / "log").open("ab"),
-        )
+        command = self._command("postgres", "-k", str(self._folder), "-c", "listen_addresses=")
+        with (self._folder / "log").open("ab") as log:
+            self._process = subprocess.Popen(
+                [*command, *options], cwd=self._folder, stdout=subprocess.DEVNULL, stderr=log
+            )
         for _ in range(400):
             with contextlib.suppress(psycopg.OperationalError):
                 psycopg.connect(self.url("postgres")).close()
@@ -128,7 +127,7 @@ class PostgresServer:
 @contextlib.contextmanager
 def postgres_server(*options: str) -> Iterator[PostgresServer]:
     """Run a server for a while."""
-    folder = Path(mkdtemp(prefix="pg-", dir="/tmp"))  # noqa: S108 - not below what is root's alone
+    folder = Path(mkdtemp(prefix="pg-", dir="/tmp"))
     server = PostgresServer(folder)
     try:
         server.make()

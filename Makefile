@@ -84,7 +84,7 @@ lock: $(DEV) ## Lock the dependencies of pyproject.toml; UPGRADE=1 takes newer v
 	export UV_CUSTOM_COMPILE_COMMAND="make lock (inputs $$inputs)" && \
 	$(COMPILE) $(if $(UPGRADE),--upgrade) --all-extras --group build --group dev \
 		--output-file requirements/dev.txt pyproject.toml && \
-	$(COMPILE) --extra service --extra ip --extra redis --extra signing --group build --constraint requirements/dev.txt \
+	$(COMPILE) --extra service --extra ip --extra postgres --extra redis --extra signing --group build --constraint requirements/dev.txt \
 		--output-file requirements/serve.txt pyproject.toml
 
 .PHONY: clean

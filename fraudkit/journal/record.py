@@ -3,11 +3,24 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from typing import Protocol
+from typing import Literal, Protocol, get_args
 
 from msgspec import Struct
 
-__all__ = ["DecisionRecord", "Journal", "OutcomeRecord", "Record"]
+from fraudkit.errors import JournalError
+
+__all__ = [
+    "DecisionRecord",
+    "Durability",
+    "Journal",
+    "OutcomeRecord",
+    "Record",
+    "check_durability",
+]
+
+Durability = Literal["process_kill", "power_loss"]
+"""What an acknowledged record survives: the end of this process, also by ``kill -9``; or that,
+and a loss of power or a crash of the operating system."""
 
 
 class DecisionRecord(Struct, frozen=True, kw_only=True, tag="decision"):
@@ -100,6 +113,25 @@ class Journal(Protocol):
         """Yield every record in the order in which it was written."""
         ...
 
-    def close(self) -> None:
-        """Release files and locks."""
+    def check_writable(self) -> None:
+        """Raise `JournalError` if an append would be refused now; writes nothing."""
         ...
+
+    def close(self) -> None:
+        """Release files, locks and connections; closing twice does nothing."""
+        ...
+
+
+def check_durability(durability: str) -> None:
+    """Raise `JournalError` if this is no durability.
+
+    Examples
+    --------
+    >>> check_durability("always")
+    Traceback (most recent call last):
+    ...
+    fraudkit.errors.JournalError: durability must be 'process_kill' or 'power_loss'. Got 'always'
+    """
+    if durability not in get_args(Durability):
+        known = " or ".join(map(repr, get_args(Durability)))
+        raise JournalError(f"durability must be {known}. Got {durability!r}")

@@ -13,11 +13,18 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from threading import Lock
 from types import TracebackType
-from typing import Any, Literal, Self
+from typing import Any, Self
 
 from fraudkit.errors import JournalError
-from fraudkit.journal.record import DecisionRecord, OutcomeRecord, Record
-from fraudkit.journal.sqlite_rows import SELECT, decision_of, insertion, outcome_of, record_of
+from fraudkit.journal.record import (
+    DecisionRecord,
+    Durability,
+    OutcomeRecord,
+    Record,
+    check_durability,
+)
+from fraudkit.journal.rows import decision_of, outcome_of, record_of
+from fraudkit.journal.sqlite_rows import SELECT, insertion
 from fraudkit.journal.writer_lock import open_private, writer_lock
 
 __all__ = ["SCHEMA_VERSION", "SqliteJournal"]
@@ -30,6 +37,8 @@ _BUSY_TIMEOUT_S = 1.0
 _SQLITE_OLDEST = (3, 37)  # the first with strict tables
 _FREE_BYTES_MIN = 16 * 1024 * 1024
 _LOG_BYTES_KEPT = 16 * 1024 * 1024
+
+_SYNCHRONOUS: dict[Durability, str] = {"process_kill": "NORMAL", "power_loss": "FULL"}
 
 _SCHEMA = f"""
 BEGIN IMMEDIATE;
@@ -78,11 +87,11 @@ class SqliteJournal:
     ----------
     path : str or Path
         The file; made if it is missing, its directory is not.
-    synchronous : {"NORMAL", "FULL"}
+    durability : {"process_kill", "power_loss"}
         What an append survives. Both survive the end of the process, also by ``kill -9``, and
         both leave a file that is whole. After a power loss or a crash of the operating system,
-        ``"NORMAL"`` may have lost the newest appends; ``"FULL"`` has lost none, and waits for
-        the disk on every append (milliseconds instead of microseconds).
+        ``"process_kill"`` may have lost the newest appends; ``"power_loss"`` has lost none, and
+        waits for the disk on every append (milliseconds instead of microseconds).
     read_only : bool
         Take no lock and write nothing; see `open_readonly`.
 
@@ -119,17 +128,18 @@ class SqliteJournal:
         self,
         path: str | Path,
         *,
-        synchronous: Literal["NORMAL", "FULL"] = "NORMAL",
+        durability: Durability = "process_kill",
         read_only: bool = False,
     ) -> None:
         self.path = Path(path).resolve()
         self._guard = Lock()
+        self._read_only = read_only
         self._lock_file: int | None = None
         try:
             if not read_only:
                 os.close(open_private(self.path))
                 self._lock_file = writer_lock(self.path)
-            self._connection = _connect(self.path, synchronous, read_only=read_only)
+            self._connection = _connect(self.path, durability, read_only=read_only)
         except BaseException:
             self._unlock()
             raise
@@ -143,7 +153,7 @@ class SqliteJournal:
         return cls(path, read_only=True)
 
     def append(self, record: Record) -> bool:
-        """Write a record; durable when this returns, as ``synchronous`` says.
+        """Write a record; durable when this returns, as ``durability`` says.
 
         Returns ``False``, and writes nothing, where an outcome of the same id is already there.
 
@@ -183,6 +193,11 @@ class SqliteJournal:
 
         It also asks for 16 MiB of free room on the disk, so that it warns before appends fail.
         """
+        if self._read_only:
+            raise JournalError(
+                f"The journal {self.path} cannot be written: it was opened to be read; open it "
+                "without read_only"
+            )
         try:
             with self._guard:
                 self._connection.execute("BEGIN IMMEDIATE")
@@ -251,9 +266,8 @@ class SqliteJournal:
             self._lock_file = None
 
 
-def _connect(path: Path, synchronous: str, *, read_only: bool) -> sqlite3.Connection:
-    if synchronous not in ("NORMAL", "FULL"):
-        raise JournalError(f"synchronous must be 'NORMAL' or 'FULL'. Got {synchronous!r}.")
+def _connect(path: Path, durability: Durability, *, read_only: bool) -> sqlite3.Connection:
+    check_durability(durability)
     if sqlite3.sqlite_version_info < _SQLITE_OLDEST:
         raise JournalError(f"SQLite must be 3.37 or later. Got {sqlite3.sqlite_version}.")
     connection = None
@@ -266,7 +280,7 @@ def _connect(path: Path, synchronous: str, *, read_only: bool) -> sqlite3.Connec
             check_same_thread=False,
         )
         if not read_only:
-            _prepare(connection, synchronous)
+            _prepare(connection, durability)
         _check_schema(connection, path)
     except BaseException as error:
         if connection is not None:
@@ -277,9 +291,9 @@ def _connect(path: Path, synchronous: str, *, read_only: bool) -> sqlite3.Connec
     return connection
 
 
-def _prepare(connection: sqlite3.Connection, synchronous: str) -> None:
+def _prepare(connection: sqlite3.Connection, durability: Durability) -> None:
     connection.execute("PRAGMA journal_mode = WAL")
-    connection.execute(f"PRAGMA synchronous = {synchronous}")
+    connection.execute(f"PRAGMA synchronous = {_SYNCHRONOUS[durability]}")
     connection.execute(f"PRAGMA journal_size_limit = {_LOG_BYTES_KEPT}")
     (objects,) = connection.execute("SELECT count(*) FROM sqlite_schema").fetchone()
     (version,) = connection.execute("PRAGMA user_version").fetchone()

@@ -1,0 +1,264 @@
+"""One connection to PostgreSQL: bounded in time, opened again when it was lost, errors told."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import suppress
+from typing import Any, Final, TypeVar
+
+import psycopg
+from msgspec import Struct
+from psycopg import Connection, conninfo, generators, waiting
+from psycopg.abc import PQGen
+from psycopg.pq import TransactionStatus
+from psycopg.rows import TupleRow
+
+from fraudkit.errors import JournalError
+
+__all__ = ["PostgresLink", "PostgresTimeouts"]
+
+_Result = TypeVar("_Result")
+_GRACE_MS: Final = 250  # the server ends a statement first, and says so
+_POLL_S: Final = 0.05
+_TIMEOUT_MS_MAX: Final = 600_000
+_SCHEMES: Final = ("postgresql://", "postgres://")
+_WITHOUT_SQLSTATE: Final = (
+    "see that the server runs, and that host, database, user and password in the URL are right"
+)
+_FIXES: Final = {
+    "08": _WITHOUT_SQLSTATE,
+    "28": "correct the user or the password in the URL, or the server's pg_hba.conf",
+    "3D000": "create the database, or name another in the URL",
+    "42501": "grant it to this user, or run fraudkit journal migrate as the owner of the database",
+    "25006": "this server only reads: name the primary in the URL",
+    "42P01": "run fraudkit journal migrate",
+    "22003": "numbers must fit 64 bits",
+    "53100": "make room on the server's disk",
+    "53300": "let the server take more connections, or stop other programs",
+    "57014": "it took longer than statement_timeout_ms: see what keeps the server busy",
+    "57": "wait until the server has started",
+}
+
+
+class PostgresTimeouts(Struct, frozen=True, kw_only=True):
+    """How long PostgreSQL is waited for.
+
+    Attributes
+    ----------
+    connect_ms : int
+        For a connection to one of the hosts of the URL, in milliseconds.
+    statement_ms : int
+        For one statement, in milliseconds. The server ends it then; where the server does not
+        answer at all, it is given up a quarter of a second later.
+
+    Raises
+    ------
+    fraudkit.errors.JournalError
+        If one is not 1 to 600,000.
+    """
+
+    connect_ms: int = 1000
+    statement_ms: int = 1000
+
+    def __post_init__(self) -> None:
+        for name, value in (("connect", self.connect_ms), ("statement", self.statement_ms)):
+            if not 1 <= value <= _TIMEOUT_MS_MAX:
+                raise JournalError(
+                    f"{name}_timeout_ms must be 1 to {_TIMEOUT_MS_MAX:,}. Got {value:,}"
+                )
+
+
+class _BoundedConnection(Connection[TupleRow]):
+    """A connection that gives up on a server that does not answer."""
+
+    # The class variable lets the first statement of a new connection wait as well.
+    answer_s: float | None = None
+
+    def wait(
+        self, gen: PQGen[_Result], interval: float = _POLL_S, timeout: float | None = None
+    ) -> _Result:
+        bound = self.answer_s if timeout is None else timeout
+        return super().wait(gen, interval=interval, timeout=bound)
+
+
+class PostgresLink:
+    """The connection of one journal; not thread-safe by itself.
+
+    Parameters
+    ----------
+    url : str
+        ``postgresql://user:password@host:5432/database``; options after a ``?`` are libpq's.
+    timeouts : PostgresTimeouts
+    prepare : callable
+        Called with every new connection before it is used.
+
+    Attributes
+    ----------
+    name : str
+        Host, port and database, as errors name them; never the user or the password.
+
+    Raises
+    ------
+    fraudkit.errors.JournalError
+        If the URL cannot be read.
+    """
+
+    def __init__(
+        self,
+        url: str,
+        timeouts: PostgresTimeouts,
+        prepare: Callable[[Connection[TupleRow]], None],
+    ) -> None:
+        self._parameters = _parameters(url, timeouts)
+        self._timeouts = timeouts
+        self._prepare = prepare
+        self._connection: _BoundedConnection | None = None
+        self._is_closed = False
+        self.name = _shown(self._parameters)
+
+    def ask(self, work: Callable[[Connection[TupleRow], bool], _Result], attempt: str) -> _Result:
+        """Return what work does with the connection.
+
+        Where the connection is lost, the work is done a second time, on a new connection and with
+        ``True`` as its second argument: the first may have been done or not. A server that does
+        not answer in time is not asked again.
+
+        Raises
+        ------
+        fraudkit.errors.JournalError
+            If it cannot be done; ``attempt`` says what: ``"read"``.
+        """
+        is_again = False
+        while True:
+            connection = self._opened(attempt)
+            try:
+                return work(connection, is_again)
+            except psycopg.Error as error:
+                was_lost = connection.closed
+                self._drop_unless_idle(connection)
+                if is_again or not was_lost:
+                    raise self.wrapped(error, attempt) from error
+            except BaseException:
+                self._drop_unless_idle(connection)
+                raise
+            is_again = True
+
+    def wrapped(self, error: Exception, attempt: str) -> JournalError:
+        """Return the error to raise in the place of one of psycopg's."""
+        return JournalError(
+            f"The journal {self.name} cannot be {attempt}: {self._told(error)}; {_fix(error)}"
+        )
+
+    def close(self) -> None:
+        """Close the connection for good."""
+        self._is_closed = True
+        self._drop()
+
+    def _opened(self, attempt: str) -> Connection[TupleRow]:
+        if self._is_closed:
+            raise JournalError(
+                f"The journal {self.name} cannot be {attempt}: it is a closed database "
+                "connection; open the journal again"
+            )
+        if self._connection is None or self._connection.closed:
+            try:
+                self._connection = self._connected()
+                self._prepare(self._connection)
+            except psycopg.Error as error:
+                self._drop()
+                raise self.wrapped(error, attempt) from error
+            except BaseException:
+                self._drop()
+                raise
+        return self._connection
+
+    def _connected(self) -> _BoundedConnection:
+        failure: psycopg.Error | None = None
+        for parameters in _one_host_each(self._parameters):
+            wanted = generators.connect(conninfo.make_conninfo("", **parameters))
+            try:
+                made = waiting.wait_conn(
+                    wanted, interval=_POLL_S, timeout=self._timeouts.connect_ms / 1000
+                )
+            except psycopg.Error as error:
+                failure = error
+                continue
+            finally:
+                wanted.close()
+            connection = _BoundedConnection(made)
+            connection.answer_s = (self._timeouts.statement_ms + _GRACE_MS) / 1000
+            connection.autocommit = True
+            return connection
+        assert failure is not None  # noqa: S101 - there is at least one host
+        raise failure
+
+    def _drop_unless_idle(self, connection: Connection[TupleRow]) -> None:
+        # What is half done, or waits for an answer, must not be seen by the next call.
+        if connection.info.transaction_status is not TransactionStatus.IDLE:
+            self._drop()
+
+    def _drop(self) -> None:
+        if self._connection is not None:
+            with suppress(psycopg.Error):
+                self._connection.close()
+            self._connection = None
+
+    def _told(self, error: Exception) -> str:
+        """Return what happened in one line; never the password, never a row's content."""
+        primary = error.diag.message_primary if isinstance(error, psycopg.Error) else None
+        told = " ".join((primary or str(error)).split()) or type(error).__name__
+        password = self._parameters.get("password")
+        return told.replace(str(password), "…") if password else told
+
+
+def _parameters(url: str, timeouts: PostgresTimeouts) -> dict[str, Any]:
+    try:
+        given = conninfo.conninfo_to_dict(url) if url.startswith(_SCHEMES) else None
+    except psycopg.ProgrammingError:
+        given = None
+    if given is None or not _is_whole(given):
+        raise JournalError(
+            "The journal's URL must be postgresql://user:password@host:5432/database, with a "
+            "password that is percent-encoded and with options that libpq knows. Got another one "
+            "(not shown: it may hold a password); correct it"
+        ) from None
+    defaults = {
+        "application_name": "fraudkit",
+        "keepalives_idle": 1,
+        "keepalives_interval": 1,
+        "keepalives_count": 3,
+        "tcp_user_timeout": timeouts.statement_ms + _GRACE_MS,
+    }
+    return {**defaults, **given, "client_encoding": "UTF8"}
+
+
+def _is_whole(given: dict[str, Any]) -> bool:
+    """Return whether no part of a password that is not percent-encoded was taken for another."""
+    elsewhere = f"{given.get('host', '')[1:]}{given.get('dbname', '')}"
+    ports = str(given.get("port", "0")).split(",")
+    return "@" not in elsewhere and all(not port or port.isdecimal() for port in ports)
+
+
+def _one_host_each(parameters: dict[str, Any]) -> Iterator[dict[str, Any]]:
+    """Yield the parameters for each host of the URL, so that each has its time."""
+    hosts = str(parameters.get("host", "")).split(",")
+    ports = str(parameters.get("port", "")).split(",")
+    if len(hosts) == 1 or "hostaddr" in parameters or len(ports) not in (1, len(hosts)):
+        yield parameters
+        return
+    for place, host in enumerate(hosts):
+        yield {**parameters, "host": host, "port": ports[place % len(ports)]}
+
+
+def _shown(parameters: dict[str, Any]) -> str:
+    host = parameters.get("host") or parameters.get("hostaddr") or "(local)"
+    port = parameters.get("port") or 5432
+    return f"{host}:{port}/{parameters.get('dbname') or parameters.get('user') or ''}"
+
+
+def _fix(error: Exception) -> str:
+    code = error.sqlstate if isinstance(error, psycopg.Error) else None
+    if code is None:
+        is_lost = isinstance(error, psycopg.OperationalError)
+        return _WITHOUT_SQLSTATE if is_lost else "see what psycopg says"
+    return _FIXES.get(code) or _FIXES.get(code[:2]) or "see what PostgreSQL says"

@@ -7,7 +7,7 @@ import sys
 import typer
 
 from fraudkit import console
-from fraudkit.cli import features, models, orders, policy
+from fraudkit.cli import features, keys, models, orders, policy
 from fraudkit.cli.compare import compare
 from fraudkit.cli.explain import explain
 from fraudkit.cli.options import ManyFilesCommand
@@ -33,6 +33,7 @@ app.command(cls=ManyFilesCommand)(compare)
 app.command()(explain)
 app.command()(replay)
 app.command()(orders.simulate)
+app.command()(keys.audit)
 
 _features = typer.Typer(help="Prove the features.", no_args_is_help=True)
 _features.command(cls=ManyFilesCommand)(features.verify)
@@ -62,6 +63,12 @@ _policy.command()(policy.check)
 _policy.command()(policy.diff)
 _policy.command(cls=ManyFilesCommand)(policy.promote)
 app.add_typer(_policy, name="policy")
+
+_keys = typer.Typer(help="Say who may call the service, and what.", no_args_is_help=True)
+_keys.command()(keys.create)
+_keys.command("list")(keys.list_keys)
+_keys.command()(keys.revoke)
+app.add_typer(_keys, name="keys")
 
 
 def main() -> None:

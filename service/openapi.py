@@ -24,6 +24,14 @@ __all__ = ["openapi_document"]
 
 _REFERENCE = "#/components/schemas/{name}"
 _LONG_LISTS = {"CountryCode": COUNTRIES, "CurrencyCode": CURRENCIES}
+_SCHEME = {
+    "type": "http",
+    "scheme": "bearer",
+    "description": "A key, as `fraudkit keys create` prints it. A route names the scope it needs: "
+    "`score` asks for decisions and payment methods, `outcomes` tells what became of an order, "
+    "`admin` administers.",
+}
+_KEY_REFUSALS = (401, 403, 429)
 _DECODING_REFUSALS = (400, 408, 413, 415, 422, 500)
 
 
@@ -64,7 +72,7 @@ def openapi_document(version: str, *, needs_key: bool) -> dict[str, Any]:
         "paths": _paths(dict(zip(kinds, schemas, strict=True)), needs_key=needs_key),
         "components": {
             "schemas": {**_with_references(components), **lists},
-            "securitySchemes": {"key": {"type": "http", "scheme": "bearer"}} if needs_key else {},
+            "securitySchemes": {"key": _SCHEME} if needs_key else {},
         },
     }
 
@@ -96,8 +104,9 @@ def _paths(schema_of: dict[Any, dict[str, Any]], *, needs_key: bool) -> dict[str
         _refusals(error, _DECODING_REFUSALS, needs_key=needs_key),
     )
     if needs_key:
-        for operation in (score, record, recommend):
-            operation["security"] = [{"key": []}]
+        scoped = ((score, "score"), (record, "outcomes"), (recommend, "score"))
+        for operation, scope in scoped:
+            operation["security"] = [{"key": [scope]}]
     ready = schema_of[Ready]
     return {
         "/v1/score": {"post": score},
@@ -146,7 +155,7 @@ def _refusals(
     schema: dict[str, Any], statuses: tuple[int, ...], *, needs_key: bool
 ) -> dict[str, Any]:
     """Return the error answers: per status, each code with its meaning."""
-    told = sorted({*statuses, 401} if needs_key else statuses)
+    told = sorted({*statuses, *_KEY_REFUSALS} if needs_key else statuses)
     return {
         str(status): {
             "description": "; ".join(

@@ -31,7 +31,8 @@ __all__ = [
 
 CODES: dict[str, tuple[int, str]] = {
     "malformed_json": (400, "The body is not JSON in UTF-8"),
-    "unauthorized": (401, "The key is missing or wrong"),
+    "unauthorized": (401, "The key is missing or wrong, or counts no more"),
+    "forbidden": (403, "The key has not the scope that the route needs; `expected` names it"),
     "not_found": (404, "There is nothing at this path"),
     "method_not_allowed": (405, "The path is there, the method is not"),
     "body_timeout": (408, "The body did not arrive in time"),
@@ -41,6 +42,7 @@ CODES: dict[str, tuple[int, str]] = {
     "invalid_field": (422, "One field does not hold; `pointer` says which"),
     "card_number_refused": (422, "A string looks like a full card number; none is ever taken in"),
     "request_refused": (400, "The request cannot be served as it is"),
+    "rate_limited": (429, "More requests than the key may send; nothing was recorded"),
     "internal_error": (500, "A fault of the service; nothing of it is told"),
     "overloaded": (503, "More requests than may wait; nothing was recorded, send again later"),
     "store_unavailable": (503, "The journal cannot be written; nothing was recorded, send again"),

@@ -8,11 +8,10 @@ of a millisecond, less than handing it to a thread would.
 from __future__ import annotations
 
 import asyncio
-import hmac
 import logging
 import time
 import traceback
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from functools import partial
 
 import msgspec
@@ -30,6 +29,7 @@ from fraudkit.engine import Engine
 from fraudkit.errors import FraudkitError, JournalError
 from fraudkit.journal.sqlite import SqliteJournal
 from service.refusals import Answer, internal_error, refusal, refusal_of
+from service.security_headers import SECURITY_HEADERS
 from service.turns import Turns
 
 __all__ = [
@@ -88,6 +88,9 @@ class Ready(Struct, frozen=True, kw_only=True):
         An append would be taken now; ``None`` where there is no journal.
     problem : str or None
         What to put right.
+    keys_problem : str or None
+        Why the key file cannot be read; the keys that were loaded before go on, so orders can
+        be decided nonetheless.
     versions : Versions
         What decides.
     """
@@ -97,6 +100,7 @@ class Ready(Struct, frozen=True, kw_only=True):
     windows_rebuilt: bool
     journal_writable: bool | None
     problem: str | None
+    keys_problem: str | None
     versions: Versions
 
 
@@ -107,8 +111,9 @@ class Endpoint:
     ----------
     answer : callable
         From the bytes of the body and the time of receipt (epoch milliseconds) to the answer.
-    api_key : str or None
-        What callers must send as ``Authorization: Bearer``.
+    refused : callable or None
+        From the headers to the answer to a caller who may not pass, see `Gate.asking`;
+        ``None`` where all may.
     turns : Turns or None
         Where its requests stand in line; ``None`` where they need not.
     """
@@ -116,12 +121,12 @@ class Endpoint:
     def __init__(
         self,
         answer: Callable[[bytes, int], Answer],
-        api_key: str | None,
+        refused: Callable[[Mapping[bytes, bytes]], Answer | None] | None,
         turns: Turns | None = None,
     ) -> None:
         self._answer = answer
         self._turns = turns
-        self._authorization = None if api_key is None else f"Bearer {api_key}".encode("ascii")
+        self._refused = refused
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve one request; a client that leaves before its body is whole gets no answer."""
@@ -131,21 +136,15 @@ class Endpoint:
             if body is None:
                 return
             answer = await self._in_turn(body) if isinstance(body, bytes) else body
-        headers = [_JSON, (b"content-length", b"%d" % len(answer.body)), *answer.headers]
+        length = (b"content-length", b"%d" % len(answer.body))
+        headers = [_JSON, length, *answer.headers, *SECURITY_HEADERS]
         await send({"type": "http.response.start", "status": answer.status, "headers": headers})
         await send({"type": "http.response.body", "body": answer.body})
 
     def _admit(self, headers: Headers) -> Answer | None:
         given = dict(headers)
-        if self._authorization is not None and not hmac.compare_digest(
-            given.get(b"authorization", b""), self._authorization
-        ):
-            return refusal(
-                "unauthorized",
-                "the service's key",
-                "another or none",
-                "send the header 'Authorization: Bearer KEY'",
-            )
+        if self._refused is not None and (answer := self._refused(given)) is not None:
+            return answer
         return _refused_media_type(given) or _refused_length(given)
 
     async def _in_turn(self, body: bytes) -> Answer:
@@ -201,7 +200,9 @@ def recommend(engine: Engine) -> Callable[[bytes, int], Answer]:
     return answer
 
 
-def readiness(engine: Engine, journal: SqliteJournal | None) -> Ready:
+def readiness(
+    engine: Engine, journal: SqliteJournal | None, keys_problem: str | None = None
+) -> Ready:
     """Return the body of ``GET /readyz``.
 
     There is no engine before its bundle is loaded and its windows are rebuilt, so those hold
@@ -219,6 +220,7 @@ def readiness(engine: Engine, journal: SqliteJournal | None) -> Ready:
         windows_rebuilt=True,
         journal_writable=None if journal is None else problem is None,
         problem=problem,
+        keys_problem=keys_problem,
         versions=engine.versions,
     )
 

@@ -20,6 +20,7 @@ from fastapi import FastAPI
 from fraudkit.errors import StoreError
 from service.app import create_app
 from service.examples import ORDER
+from service.gate import open_gate
 from service.opening import opened
 from service.settings import Settings
 
@@ -42,9 +43,10 @@ def serve(settings: Settings) -> None:
     logging.basicConfig(format="%(asctime)s %(levelname)s %(message)s", level=logging.WARNING)
     # uvicorn raises the signal again once it has shut down; as an exception it lets us close.
     signal.signal(signal.SIGTERM, signal.default_int_handler)
+    gate = open_gate(settings)
     with opened(settings) as held, _listening(settings) as listener:
-        app = create_app(settings, engine=held.engine, journal=held.journal)
-        _greet(settings, listener)
+        app = create_app(settings, engine=held.engine, journal=held.journal, gate=gate)
+        _greet(settings, listener, needs_key=gate.needs_key)
         uvicorn.Server(_configuration(app)).run(sockets=[listener])
 
 
@@ -96,11 +98,11 @@ def _configuration(app: FastAPI) -> uvicorn.Config:
     )
 
 
-def _greet(settings: Settings, listener: socket.socket) -> None:
+def _greet(settings: Settings, listener: socket.socket, *, needs_key: bool) -> None:
     host = f"[{settings.host}]" if ":" in settings.host else settings.host
     url = f"http://{host}:{listener.getsockname()[1]}"
     now_ms = time.time_ns() // 1_000_000
-    curl = pasteable_curl(url, now_ms, needs_key=settings.api_key is not None)
+    curl = pasteable_curl(url, now_ms, needs_key=needs_key)
     sys.stdout.write(
         f"Serving {settings.bundle} on {url} (try it: {url}/docs, stop: Ctrl-C).\n\n"
         f"Paste this in another terminal to get a decision:\n\n{curl}\n\n"

@@ -30,11 +30,6 @@ class Settings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     ``FRAUDKIT_``. The API key and the store's URL never appear in
     the text form.
 
-    Raises
-    ------
-    fraudkit.errors.InputError
-        If the host is reachable from other machines and there is no key, or the key is weak.
-
     Examples
     --------
     >>> Settings.from_environment({"FRAUDKIT_PORT": "9000"}).port
@@ -68,14 +63,26 @@ class Settings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
                 min_length=_API_KEY_CHARACTERS_MIN,
                 pattern="^[!-~]*$",
                 description=(
-                    "What callers send as `Authorization: Bearer KEY`; at least "
-                    f"{_API_KEY_CHARACTERS_MIN} visible ASCII characters"
+                    "One key with all scopes, which callers send as `Authorization: Bearer KEY`; "
+                    f"at least {_API_KEY_CHARACTERS_MIN} visible ASCII characters"
                 ),
             ),
         ]
         | None
     ) = None
-
+    keys_file: (
+        Annotated[
+            str,
+            Meta(
+                min_length=1,
+                description=(
+                    "The file of the API keys that `fraudkit keys` makes; without it "
+                    "`keys.json` in the data folder, where there is one"
+                ),
+            ),
+        ]
+        | None
+    ) = None
     store_url: (
         Annotated[
             str,
@@ -117,13 +124,6 @@ class Settings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
         str, Meta(description="A CSV file about card number ranges, see docs/enrichment.md")
     ] = ""
 
-    def __post_init__(self) -> None:
-        if self.api_key is None and not self.is_loopback:
-            raise InputError(
-                f"FRAUDKIT_API_KEY must be set where other machines can call. Got FRAUDKIT_HOST="
-                f"{self.host} without a key; set a key, or listen on 127.0.0.1"
-            )
-
     def __repr__(self) -> str:
         key = "None" if self.api_key is None else "'…'"
         return (
@@ -162,8 +162,6 @@ class Settings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
         try:
             return msgspec.convert(values, cls, strict=False)
         except msgspec.ValidationError as error:
-            if isinstance(error.__cause__, InputError):
-                raise error.__cause__ from None
             raise InputError(_explained(str(error))) from None
 
 

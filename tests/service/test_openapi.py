@@ -88,11 +88,13 @@ def test_fields_carry_their_meaning_and_long_lists_stand_once() -> None:
 
 def test_the_key_is_asked_for_only_where_it_is_needed() -> None:
     without = openapi_document("1.2.3", needs_key=False)
-    for path in ("/v1/score", "/v1/outcomes", "/v1/payment-methods"):
-        assert DOCUMENT["paths"][path]["post"]["security"] == [{"key": []}]
-        assert "401" in DOCUMENT["paths"][path]["post"]["responses"]
+    scopes = {"/v1/score": "score", "/v1/outcomes": "outcomes", "/v1/payment-methods": "score"}
+    for path, scope in scopes.items():
+        assert DOCUMENT["paths"][path]["post"]["security"] == [{"key": [scope]}]
         assert "security" not in without["paths"][path]["post"]
-        assert "401" not in without["paths"][path]["post"]["responses"]
+        for status in ("401", "403", "429"):
+            assert status in DOCUMENT["paths"][path]["post"]["responses"]
+            assert status not in without["paths"][path]["post"]["responses"]
 
 
 def test_the_application_publishes_this_document() -> None:

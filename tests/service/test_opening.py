@@ -131,7 +131,7 @@ def test_what_cannot_start_says_so_in_one_line(
         port = str(taken.getsockname()[1])
         wrong = {
             "did you mean FRAUDKIT_PORT?": {"FRAUDKIT_PROT": "1"},
-            "FRAUDKIT_API_KEY must be set": {"FRAUDKIT_HOST": "0.0.0.0"},  # noqa: S104 - refused
+            "There must be a key where other machines can call": {"FRAUDKIT_HOST": "0.0.0.0"},  # noqa: S104 - refused
             "WEB_CONCURRENCY must be 1": {"WEB_CONCURRENCY": "2"},
             f"Nothing can listen on 127.0.0.1:{port}": {"FRAUDKIT_PORT": port},
             str(tmp_path / "nothing"): {"FRAUDKIT_BUNDLE": str(tmp_path / "nothing")},

@@ -231,6 +231,7 @@ def test_health_and_readiness(client: httpx.Client) -> None:
         "windows_rebuilt": True,
         "journal_writable": True,
         "problem": None,
+        "keys_problem": None,
     }
 
 

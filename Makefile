@@ -37,7 +37,7 @@ test: $(DEV) ## Run all tests and doctests
 	@OMP_NUM_THREADS=1 $(BIN)/python -m pytest --quiet
 
 .PHONY: check
-check: $(DEV) ## Lint, format, types, layers, spelling, lock and files; changes nothing
+check: $(DEV) ## Lint, format, types, layers, spelling, lock, files, advisories; changes nothing
 	@echo "ruff: lint and format" && $(BIN)/ruff check --quiet && $(BIN)/ruff format --quiet --check
 	@echo "mypy" && $(BIN)/mypy --no-error-summary
 	@echo "import-linter" && { $(BIN)/lint-imports --no-logo > .venv/import-linter.txt 2>&1 \
@@ -46,6 +46,11 @@ check: $(DEV) ## Lint, format, types, layers, spelling, lock and files; changes 
 	@echo "validate-pyproject" && $(BIN)/validate-pyproject pyproject.toml > /dev/null
 	@echo "lock and files" && $(BIN)/python -m pytest --quiet --numprocesses 0 \
 		tests/architecture/test_lock.py tests/architecture/test_files.py
+	@$(MAKE) audit
+
+.PHONY: audit
+audit: $(DEV) ## Look for known vulnerabilities of the locked dependencies; asks osv.dev
+	@$(BIN)/python -m tests.architecture.dependency_audit
 
 .PHONY: bench
 bench: $(DEV) ## Run the benchmarks

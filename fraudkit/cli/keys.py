@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import getpass
+import os
 import secrets
 import sys
 from datetime import UTC, datetime
@@ -17,8 +18,9 @@ from fraudkit.cli.options import AsJson
 from fraudkit.cli.reading import now_ms, time_ms
 from fraudkit.cli.tables import add_row, plain_table, printable
 from fraudkit.console import print_json
-from fraudkit.errors import InputError
 
+if sys.platform != "win32":
+    import pwd
 if TYPE_CHECKING:
     from fraudkit.access import ApiKey
 
@@ -173,12 +175,15 @@ def _audit_path(data_dir: Path) -> Path:
 
 
 def _who(by: str | None) -> str:
-    if by is not None:
+    """Return who wants it: what was said, else whom the system knows; no variable can say so."""
+    if by:
         return by
-    try:
+    if sys.platform == "win32":
         return getpass.getuser()
-    except (OSError, KeyError) as error:
-        raise InputError("The system must know who you are. Got no name; give --by") from error
+    try:
+        return pwd.getpwuid(os.geteuid()).pw_name
+    except KeyError:
+        return f"user {os.geteuid()}"
 
 
 def _facts(key: ApiKey) -> dict[str, Any]:

@@ -73,6 +73,18 @@ def test_only_the_owner_may_read_them(path: Path, audit: Path) -> None:
     assert stat.S_IMODE(path.stat().st_mode) == 0o640
 
 
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root can make files for others")
+def test_what_root_makes_is_the_services(path: Path, audit: Path) -> None:
+    path.parent.mkdir(mode=0o700)
+    os.chown(path.parent, 4321, 4321)
+    create_key(path, a_key(), audit=audit, by="ann")
+    owners = {(held.stat().st_uid, held.stat().st_gid) for held in (path, audit)}
+    assert owners == {(4321, 4321)}
+    os.chown(path, 1234, 1234)
+    create_key(path, a_key(), audit=audit, by="ann")
+    assert (path.stat().st_uid, path.stat().st_gid) == (1234, 1234)
+
+
 def test_an_id_that_is_there_or_is_not_is_told(path: Path, audit: Path) -> None:
     key = a_key()
     create_key(path, key, audit=audit, by="ann")

@@ -209,6 +209,7 @@ def test_a_row_that_was_cut_short_never_counted(audit: Path) -> None:
     assert [row.subject for row in read_audit(audit)] == ["one"]
     append_audit(audit, a_row("two"))
     assert [row.subject for row in read_audit(audit)] == ["one", "two"]
+    assert audit.read_bytes().endswith(b"}\n")
 
 
 def test_a_long_log_is_appended_to_without_loss(audit: Path) -> None:

@@ -33,13 +33,14 @@ def test_every_field_has_its_variable() -> None:
             "FRAUDKIT_API_KEY": KEY,
             "FRAUDKIT_STORE_URL": "redis://:secret@cache:6379/0",
             "FRAUDKIT_TRUSTED_KEYS": "keys",
+            "FRAUDKIT_WAITING_MAX": "9",
             "FRAUDKIT_IP_FILES": "country.mmdb,asn.mmdb",
             "FRAUDKIT_CARD_RANGES": "ranges.csv",
         }
     )
     assert msgspec.structs.astuple(settings) == (
         *("b", "d", "0.0.0.0", 0, KEY),  # noqa: S104 - as above
-        *("redis://:secret@cache:6379/0", "keys", "country.mmdb,asn.mmdb", "ranges.csv"),
+        *("redis://:secret@cache:6379/0", "keys", 9, "country.mmdb,asn.mmdb", "ranges.csv"),
     )
     assert "secret" not in repr(settings)
 

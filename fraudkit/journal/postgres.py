@@ -7,6 +7,7 @@ removes it, and no record ever appears before one that a reader could already se
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from hashlib import blake2b
 from itertools import count
 from threading import Lock
 from types import TracebackType
@@ -74,6 +75,11 @@ class PostgresJournal:
         1,000 ms for a connection and 1,000 ms for a statement, if not given.
     read_only : bool
         Write nothing; see `open_readonly`.
+
+    Attributes
+    ----------
+    schema_version : int
+        How many migrations the tables have had.
 
     Raises
     ------
@@ -188,6 +194,23 @@ class PostgresJournal:
                 "grant it INSERT on the table record"
             )
 
+    def check_key(self, hash_key: bytes) -> None:
+        """Raise `JournalError` if the journal is kept with another key of the identity hashes.
+
+        The first key it is asked about becomes the journal's; of a key it holds a fingerprint.
+        Under two keys one customer would be two.
+        """
+        fingerprint = blake2b(b"fraudkit: fingerprint", key=hash_key, digest_size=16).digest()
+        with self._guard:
+            held = self._link.ask(
+                lambda connection, _: self._keyed(connection, fingerprint), "read"
+            )
+        if held not in ([], [(fingerprint,)]):
+            raise JournalError(
+                f"The journal {self.name} must be used with the hash key that it was begun with. "
+                "Got another one; copy the key of the service that began it"
+            )
+
     def close(self) -> None:
         """Close the connection; closing twice does nothing."""
         with self._guard:
@@ -205,7 +228,7 @@ class PostgresJournal:
         self.close()
 
     def _open(self, schema: str, *, migrate: bool) -> None:
-        self._link.ask(
+        self.schema_version = self._link.ask(
             lambda connection, _: bring_up_to_date(
                 connection, schema, name=self.name, migrate=migrate
             ),
@@ -213,6 +236,13 @@ class PostgresJournal:
         )
         if not self._read_only:
             [(self._writer,)] = self._rows(self._statements.next_writer, ())
+
+    def _keyed(self, connection: Connection[TupleRow], fingerprint: bytes) -> list[tuple[Any, ...]]:
+        held = connection.execute(self._statements.key).fetchall()
+        if held or self._read_only:
+            return held
+        connection.execute(self._statements.add_key, (fingerprint,))
+        return connection.execute(self._statements.key).fetchall()
 
     def _prepare(self, connection: Connection[TupleRow]) -> None:
         """Set what holds for a connection, whatever the defaults of the database are."""

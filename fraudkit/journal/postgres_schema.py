@@ -41,6 +41,10 @@ CREATE TABLE {schema}.record (
     CHECK ((kind = 'outcome') = (outcome_id IS NOT NULL AND outcome IS NOT NULL)),
     CHECK ((kind = 'decision') = (decision IS NOT NULL AND features IS NOT NULL))
 );
+CREATE TABLE {schema}.hash_key (
+    is_only boolean PRIMARY KEY DEFAULT true CHECK (is_only),
+    fingerprint bytea NOT NULL
+);
 CREATE INDEX record_by_transaction_id ON {schema}.record (transaction_id, sequence)
     WHERE kind = 'decision';
 CREATE UNIQUE INDEX record_by_outcome_id ON {schema}.record (outcome_id)

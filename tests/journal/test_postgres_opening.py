@@ -184,6 +184,17 @@ def test_defaults_of_the_database_do_not_reach_the_journal(url: str) -> None:
         assert shown == [[("read committed",)], [("off",)], [("1s",)]]
 
 
+def test_the_first_hash_key_is_the_journals_and_no_other_is_taken(url: str) -> None:
+    key, other = b"k" * 32, b"l" * 32
+    with PostgresJournal(url) as journal, PostgresJournal(url) as second:
+        journal.check_key(key)
+        for asked in (journal, second, PostgresJournal.open_readonly(url)):
+            asked.check_key(key)
+            with pytest.raises(JournalError, match=r"hash key .* Got another one; copy the key"):
+                asked.check_key(other)
+        asked.close()
+
+
 def whole_text(call: Callable[[], object]) -> str:
     """Return the error that is raised, with all that it came from."""
     try:

@@ -237,7 +237,7 @@ def _parameters(url: str, timeouts: PostgresTimeouts) -> dict[str, Any]:
             "The journal's URL must be postgresql://user:password@host:5432/database, with a "
             "password that is percent-encoded and with options that libpq knows. Got another one "
             "(not shown: it may hold a password); correct it"
-        ) from None
+        )
     defaults = {
         "application_name": "fraudkit",
         "keepalives_idle": 1,

@@ -17,6 +17,7 @@ from fraudkit.errors import InputError, JournalError, StoreError
 from fraudkit.journal.record import DecisionRecord
 from service.opening import opened
 from service.settings import Settings
+from tests.architecture.files import ROOT
 from tests.journal.postgres_server import PostgresServer, postgres_server, why_none
 
 pytestmark = pytest.mark.skipif(why_none() is not None, reason=str(why_none()))
@@ -135,3 +136,33 @@ def test_no_message_at_the_start_shows_the_password(
     assert ended.returncode == 2
     assert "The journal 127.0.0.1:1/orders cannot be opened" in ended.stderr
     assert "not-to-be-seen" not in ended.stderr + ended.stdout
+
+
+def test_an_outage_of_the_database_costs_503s_and_nothing_else(
+    tmp_path: Path, start_service: Callable[..., Any], make_stream: Callable[..., Any]
+) -> None:
+    stream = make_stream(5, 8)
+    with postgres_server() as server:
+        url = server.new_database()
+        with (
+            start_service(tmp_path / "data", FRAUDKIT_JOURNAL_URL=url) as service,
+            service.client() as client,
+        ):
+
+            def statuses(requests: list[tuple[str, bytes]]) -> set[int]:
+                return {client.post(path, content=body).status_code for path, body in requests}
+
+            assert statuses(stream[:6]) <= {200, 202}
+            server.stop()
+            assert statuses(stream[6:]) == {503}
+            assert client.get("/readyz").status_code == 503
+            server.start()
+            assert statuses(stream[6:]) <= {200, 202}
+            assert client.get("/readyz").status_code == 200
+        settings = Settings(
+            bundle=str(ROOT / "models" / "current"),
+            data_dir=str(tmp_path / "data"),
+            journal_url=url,
+        )
+        with opened(settings) as held:
+            assert len(list(held.journal.records())) == len(stream)

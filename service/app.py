@@ -18,7 +18,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from fraudkit.engine import Engine
-from fraudkit.journal.sqlite import SqliteJournal
+from fraudkit.journal.record import Journal
 from service.openapi import openapi_document
 from service.opening import opened
 from service.refusals import Answer, internal_error, refusal_of, refusal_of_status
@@ -30,7 +30,7 @@ __all__ = ["create_app"]
 
 
 def create_app(
-    settings: Settings, *, engine: Engine | None = None, journal: SqliteJournal | None = None
+    settings: Settings, *, engine: Engine | None = None, journal: Journal | None = None
 ) -> FastAPI:
     """Return the ASGI application.
 
@@ -41,7 +41,7 @@ def create_app(
     engine : Engine or None
         An engine that the caller opened and will close. ``None``: it is opened with its journal
         at start-up, before any request is taken, and closed at shutdown.
-    journal : SqliteJournal or None
+    journal : Journal or None
         The journal of ``engine``, for ``/readyz``; ``None`` where it has none.
 
     Examples
@@ -75,9 +75,7 @@ def create_app(
     return app
 
 
-def _add_routes(
-    app: FastAPI, engine: Engine, journal: SqliteJournal | None, settings: Settings
-) -> None:
+def _add_routes(app: FastAPI, engine: Engine, journal: Journal | None, settings: Settings) -> None:
     turns = Turns(engine.write, waiting_max=settings.waiting_max, refused=refusal_of)
 
     async def ready(_: Request) -> Response:

@@ -183,20 +183,23 @@ def test_the_log_is_copied_beside_the_writer_and_begun_anew(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(checkpoints, "_INTERVAL_S", 0.01)
-    monkeypatch.setattr(checkpoints, "_LOG_BYTES_MAX", 100_000)
     path, log = tmp_path / "journal.sqlite3", tmp_path / "journal.sqlite3-wal"
     with SqliteJournal(path) as journal:
-        number = 0
+        before = path.stat().st_size
+        journal.append_many([decision(f"t-{number}") for number in range(2_000)])
         until = time.monotonic() + 30
-        while path.stat().st_size < 2_000_000 and time.monotonic() < until:
-            journal.append(decision(f"t-{number}"))
-            number += 1
-        # Nothing but a checkpoint writes the file, and one that begins anew bounds the log.
-        assert path.stat().st_size >= 2_000_000
-        assert log.stat().st_size < path.stat().st_size
-        assert len(list(journal.records())) == number
+        while path.stat().st_size < before + 300_000 and time.monotonic() < until:
+            time.sleep(0.01)
+        # Nothing but a checkpoint writes the file.
+        assert path.stat().st_size >= before + 300_000
+        assert journal._checkpoints is not None
+        journal._checkpoints.close()
+        log_bytes = log.stat().st_size
+        journal.append_many([decision(f"u-{number}") for number in range(50)])
+        assert log.stat().st_size == log_bytes  # begun anew at its start
+        assert len(list(journal.records())) == 2_050
     with SqliteJournal.open_readonly(path) as journal:
-        assert len(list(journal.records())) == number
+        assert len(list(journal.records())) == 2_050
 
 
 def test_closing_ends_the_thread_of_checkpoints(tmp_path: Path) -> None:

@@ -100,6 +100,13 @@ class PostgresJournal:
     PostgreSQL, "Explicit Locking", section "Advisory Locks",
     https://www.postgresql.org/docs/current/explicit-locking.html; "Asynchronous Commit",
     https://www.postgresql.org/docs/current/wal-async-commit.html.
+
+    Examples
+    --------
+    >>> PostgresJournal("postgresql://shop:secret@127.0.0.1:1/orders")
+    Traceback (most recent call last):
+    ...
+    fraudkit.errors.JournalError: The journal 127.0.0.1:1/orders cannot be opened: ...
     """
 
     def __init__(

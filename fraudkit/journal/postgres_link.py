@@ -55,6 +55,11 @@ class PostgresTimeouts(Struct, frozen=True, kw_only=True):
     ------
     fraudkit.errors.JournalError
         If one is not 1 to 600,000.
+
+    Examples
+    --------
+    >>> PostgresTimeouts(connect_ms=200)
+    PostgresTimeouts(connect_ms=200, statement_ms=1000)
     """
 
     connect_ms: int = 1000

@@ -18,7 +18,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from fraudkit.engine import Engine
-from fraudkit.journal.sqlite import SqliteJournal
+from fraudkit.journal.record import Journal
 from service.docs_page import add_docs_page
 from service.gate import Gate, open_gate
 from service.keys import watched
@@ -40,7 +40,7 @@ def create_app(
     settings: Settings,
     *,
     engine: Engine | None = None,
-    journal: SqliteJournal | None = None,
+    journal: Journal | None = None,
     gate: Gate | None = None,
 ) -> FastAPI:
     """Return the ASGI application.
@@ -52,7 +52,7 @@ def create_app(
     engine : Engine or None
         An engine that the caller opened and will close. ``None``: it is opened with its journal
         at start-up, before any request is taken, and closed at shutdown.
-    journal : SqliteJournal or None
+    journal : Journal or None
         The journal of ``engine``, for ``/readyz``; ``None`` where it has none.
     gate : Gate or None
         Who may call; ``None``: as the settings say.
@@ -93,7 +93,7 @@ def create_app(
 
 
 def _add_routes(
-    app: FastAPI, engine: Engine, journal: SqliteJournal | None, settings: Settings, gate: Gate
+    app: FastAPI, engine: Engine, journal: Journal | None, settings: Settings, gate: Gate
 ) -> None:
     turns = Turns(engine.write, waiting_max=settings.waiting_max, refused=refusal_of)
 

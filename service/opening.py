@@ -20,6 +20,7 @@ from fraudkit.errors import InputError, StoreError
 from fraudkit.features.enrichment import Enrichment
 from fraudkit.features.plan import WindowPlan
 from fraudkit.features.state import StateStore
+from fraudkit.journal.record import Journal
 from fraudkit.journal.sqlite import SqliteJournal
 from fraudkit.scoring.signature import TrustedKeys, trusted_keys
 from fraudkit.stores.memory import MemoryStore
@@ -35,7 +36,7 @@ class Opened(Struct, frozen=True):
     """An engine that has its history, and the journal it writes."""
 
     engine: Engine
-    journal: SqliteJournal
+    journal: Journal
 
 
 @contextmanager
@@ -55,8 +56,7 @@ def opened(settings: Settings) -> Iterator[Opened]:
     """
     folder = Path(settings.data_dir)
     _make_private(folder)
-    with SqliteJournal(folder / "journal.sqlite3") as journal:
-        hash_key = _hash_key(folder / "hash.key", journal)
+    with _journal_and_key(settings, folder) as (journal, hash_key):
         engine = Engine.open(
             settings.bundle,
             journal=journal,
@@ -69,6 +69,26 @@ def opened(settings: Settings) -> Iterator[Opened]:
             yield Opened(engine, journal)
         finally:
             engine.close()
+
+
+@contextmanager
+def _journal_and_key(settings: Settings, folder: Path) -> Iterator[tuple[Journal, bytes]]:
+    key_path = folder / "hash.key"
+    if settings.journal_url is None:
+        path = folder / "journal.sqlite3"
+        with SqliteJournal(path, durability=settings.durability) as journal:
+            yield journal, _hash_key(key_path, journal, str(journal.path))
+        return
+    try:
+        from fraudkit.journal.postgres import PostgresJournal
+    except ModuleNotFoundError as error:
+        raise InputError(
+            f"FRAUDKIT_JOURNAL_URL needs the package {error.name}; install fraudkit[postgres]"
+        ) from error
+    with PostgresJournal(settings.journal_url, durability=settings.durability) as shared:
+        hash_key = _hash_key(key_path, shared, shared.name)
+        shared.check_key(hash_key)
+        yield shared, hash_key
 
 
 def _store(settings: Settings) -> Callable[[WindowPlan], StateStore]:
@@ -119,13 +139,14 @@ def _make_private(folder: Path) -> None:
         ) from error
 
 
-def _hash_key(path: Path, journal: SqliteJournal) -> bytes:
+def _hash_key(path: Path, journal: Journal, name: str) -> bytes:
     """Return the key; make it at the first start, when the journal is empty."""
     if not path.exists():
         if next(journal.records(), None) is not None:
             raise StoreError(
-                f"The hash key {path} is missing, and {journal.path} was written with it; put "
-                "the key back, or start with an empty data folder"
+                f"The hash key {path} is missing, and {name} was written with it; put the key "
+                "back (of a journal in PostgreSQL: copy it from another service), or start with "
+                "an empty journal"
             )
         _write_durably(path, secrets.token_bytes(HASH_KEY_BYTES))
     try:

@@ -27,7 +27,7 @@ from fraudkit.domain.decoding import (
 )
 from fraudkit.engine import Engine
 from fraudkit.errors import FraudkitError, JournalError
-from fraudkit.journal.sqlite import SqliteJournal
+from fraudkit.journal.record import Journal
 from service.refusals import Answer, internal_error, refusal, refusal_of
 from service.security_headers import SECURITY_HEADERS
 from service.turns import Turns
@@ -200,9 +200,7 @@ def recommend(engine: Engine) -> Callable[[bytes, int], Answer]:
     return answer
 
 
-def readiness(
-    engine: Engine, journal: SqliteJournal | None, keys_problem: str | None = None
-) -> Ready:
+def readiness(engine: Engine, journal: Journal | None, keys_problem: str | None = None) -> Ready:
     """Return the body of ``GET /readyz``.
 
     There is no engine before its bundle is loaded and its windows are rebuilt, so those hold

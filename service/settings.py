@@ -14,6 +14,7 @@ import msgspec
 from msgspec import Meta, Struct
 
 from fraudkit.errors import InputError
+from fraudkit.journal.record import Durability
 
 __all__ = ["Settings"]
 
@@ -27,8 +28,8 @@ class Settings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """Where the service finds its files, where it listens and who may call it.
 
     Each field is read from the environment variable of its name in upper case after
-    ``FRAUDKIT_``. The API key and the store's URL never appear in
-    the text form.
+    ``FRAUDKIT_``. The API key and the URLs of the store and the journal never appear in the text
+    form.
 
     Examples
     --------
@@ -96,6 +97,29 @@ class Settings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
         ]
         | None
     ) = None
+    journal_url: (
+        Annotated[
+            str,
+            Meta(
+                pattern="^(postgresql|postgres)://",
+                description=(
+                    "A PostgreSQL that holds the journal of several services: "
+                    "`postgresql://user:password@host:5432/database`; without one it is "
+                    "`journal.sqlite3` in the data folder"
+                ),
+            ),
+        ]
+        | None
+    ) = None
+    durability: Annotated[
+        Durability,
+        Meta(
+            description=(
+                "What an answer survives: `process_kill`, the end of the service, however it "
+                "ends; `power_loss`, a power cut as well, at the price of waiting for the disk"
+            )
+        ),
+    ] = "process_kill"
     trusted_keys: (
         Annotated[
             str,
@@ -128,7 +152,8 @@ class Settings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
         key = "None" if self.api_key is None else "'…'"
         return (
             f"Settings(bundle={self.bundle!r}, data_dir={self.data_dir!r}, host={self.host!r}, "
-            f"port={self.port}, api_key={key}, has_store_url={self.store_url is not None})"
+            f"port={self.port}, api_key={key}, has_store_url={self.store_url is not None}, "
+            f"has_journal_url={self.journal_url is not None}, durability={self.durability!r})"
         )
 
     @property

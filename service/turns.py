@@ -33,7 +33,9 @@ class Turns:
     waiting_max : int
         How many requests may stand in line.
     refused : callable
-        The answer where `write` raised this.
+        The answer where ``write`` raised this.
+    clock : callable
+        Seconds, for the length of a turn.
     """
 
     def __init__(
@@ -42,8 +44,10 @@ class Turns:
         *,
         waiting_max: int,
         refused: Callable[[FraudkitError], Answer],
+        clock: Callable[[], float] = perf_counter,
     ) -> None:
         self._write = write
+        self._clock = clock
         self._waiting_max = waiting_max
         self._refused = refused
         self._line: deque[tuple[Callable[[], Answer], asyncio.Future[Answer]]] = deque()
@@ -56,36 +60,42 @@ class Turns:
         loop = asyncio.get_running_loop()
         answered: asyncio.Future[Answer] = loop.create_future()
         self._line.append((work, answered))
-        if not self._is_called:
-            self._is_called = True
-            loop.call_soon(self._take_turn)
+        self._call_again()
         return answered
 
-    def _take_turn(self) -> None:
-        self._is_called = False
-        done = self._worked()
-        error = None
-        try:
-            self._write()
-        except FraudkitError as raised:
-            error = raised
-        for made, answered in done:
-            answer = made
-            if not answered.done():
-                if error is not None and answer.status < 300:
-                    answer = self._refused(error)
-                answered.set_result(answer)
+    def _call_again(self) -> None:
         if self._line and not self._is_called:
             self._is_called = True
             asyncio.get_running_loop().call_soon(self._take_turn)
 
+    def _take_turn(self) -> None:
+        self._is_called = False
+        done = self._worked()
+        try:
+            self._write()
+        except FraudkitError as error:
+            lost = self._refused(error)
+            done = [(lost if made.status < 300 else made, asked) for made, asked in done]
+        except BaseException as error:
+            for _made, asked in done:
+                asked.set_exception(error)
+            raise
+        for answer, asked in done:
+            if not asked.done():
+                asked.set_result(answer)
+        self._call_again()
+
     def _worked(self) -> list[tuple[Answer, asyncio.Future[Answer]]]:
         line, done = self._line, []
-        until = perf_counter() + TURN_SECONDS_MAX
+        until = self._clock() + TURN_SECONDS_MAX
         while line:
             work, answered = line.popleft()
-            if not answered.done():  # else whoever asked has left
+            if answered.done():  # whoever asked has left
+                continue
+            try:
                 done.append((work(), answered))
-            if perf_counter() > until:
+            except Exception as error:  # noqa: BLE001 - it is told to who asked; the line goes on
+                answered.set_exception(error)
+            if self._clock() > until:
                 break
         return done

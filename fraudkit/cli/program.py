@@ -7,7 +7,7 @@ import sys
 import typer
 
 from fraudkit import console
-from fraudkit.cli import features, keys, models, orders, policy
+from fraudkit.cli import features, journal, keys, models, orders, policy
 from fraudkit.cli.compare import compare
 from fraudkit.cli.explain import explain
 from fraudkit.cli.options import ManyFilesCommand
@@ -38,6 +38,10 @@ app.command()(keys.audit)
 _features = typer.Typer(help="Prove the features.", no_args_is_help=True)
 _features.command(cls=ManyFilesCommand)(features.verify)
 app.add_typer(_features, name="features")
+
+_journal = typer.Typer(help="Keep a shared journal's tables.", no_args_is_help=True)
+_journal.command()(journal.migrate)
+app.add_typer(_journal, name="journal")
 
 _models = typer.Typer(
     help="Keep the bundles: which there are, which is in force, what was before.",

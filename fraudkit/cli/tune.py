@@ -86,9 +86,9 @@ def tune(  # noqa: PLR0913, PLR0917 - options of a command
             tuner, frame, read, columns.rates, as_of_ms=as_of_ms,
             label_delay_days=columns.delay_days, on_progress=partial(show, "redrawn days"),
         )  # fmt: skip
-    _write(out, tuner.policy_)
     if report is not None:
         write_page(report, tuner.report().page())
+    _write(out, tuner.policy_)
     if as_json:
         print_json(_plain(tuner, out))
     else:

@@ -7,16 +7,16 @@ removes it, and no record ever appears before one that a reader could already se
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from hashlib import blake2b
 from itertools import count
 from threading import Lock
 from types import TracebackType
 from typing import Any, Final, Self
 
-from psycopg import Connection, sql
-from psycopg.rows import TupleRow
+from psycopg import sql
 
 from fraudkit.errors import JournalError
-from fraudkit.journal.postgres_link import PostgresLink, PostgresTimeouts
+from fraudkit.journal.postgres_link import BoundedConnection, PostgresLink, PostgresTimeouts
 from fraudkit.journal.postgres_rows import PostgresStatements, row_of, values_of
 from fraudkit.journal.postgres_schema import TURN_LOCK, bring_up_to_date
 from fraudkit.journal.record import (
@@ -75,6 +75,11 @@ class PostgresJournal:
     read_only : bool
         Write nothing; see `open_readonly`.
 
+    Attributes
+    ----------
+    schema_version : int
+        How many migrations the tables have had.
+
     Raises
     ------
     fraudkit.errors.JournalError
@@ -95,6 +100,13 @@ class PostgresJournal:
     PostgreSQL, "Explicit Locking", section "Advisory Locks",
     https://www.postgresql.org/docs/current/explicit-locking.html; "Asynchronous Commit",
     https://www.postgresql.org/docs/current/wal-async-commit.html.
+
+    Examples
+    --------
+    >>> PostgresJournal("postgresql://shop:secret@127.0.0.1:1/orders")
+    Traceback (most recent call last):
+    ...
+    fraudkit.errors.JournalError: The journal 127.0.0.1:1/orders cannot be opened: ...
     """
 
     def __init__(
@@ -188,6 +200,23 @@ class PostgresJournal:
                 "grant it INSERT on the table record"
             )
 
+    def check_key(self, hash_key: bytes) -> None:
+        """Raise `JournalError` if the journal is kept with another key of the identity hashes.
+
+        The first key it is asked about becomes the journal's; of a key it holds a fingerprint.
+        Under two keys one customer would be two.
+        """
+        fingerprint = blake2b(b"fraudkit: fingerprint", key=hash_key, digest_size=16).digest()
+        with self._guard:
+            held = self._link.ask(
+                lambda connection, _: self._keyed(connection, fingerprint), "read"
+            )
+        if held not in ([], [(fingerprint,)]):
+            raise JournalError(
+                f"The journal {self.name} must be used with the hash key that it was begun with. "
+                "Got another one; copy the key of the service that began it"
+            )
+
     def close(self) -> None:
         """Close the connection; closing twice does nothing."""
         with self._guard:
@@ -205,7 +234,7 @@ class PostgresJournal:
         self.close()
 
     def _open(self, schema: str, *, migrate: bool) -> None:
-        self._link.ask(
+        self.schema_version = self._link.ask(
             lambda connection, _: bring_up_to_date(
                 connection, schema, name=self.name, migrate=migrate
             ),
@@ -214,7 +243,14 @@ class PostgresJournal:
         if not self._read_only:
             [(self._writer,)] = self._rows(self._statements.next_writer, ())
 
-    def _prepare(self, connection: Connection[TupleRow]) -> None:
+    def _keyed(self, connection: BoundedConnection, fingerprint: bytes) -> list[tuple[Any, ...]]:
+        held = connection.execute(self._statements.key).fetchall()
+        if held or self._read_only:
+            return held
+        connection.execute(self._statements.add_key, (fingerprint,))
+        return connection.execute(self._statements.key).fetchall()
+
+    def _prepare(self, connection: BoundedConnection) -> None:
         """Set what holds for a connection, whatever the defaults of the database are."""
         settings = {
             "statement_timeout": str(self._timeouts.statement_ms),
@@ -242,7 +278,7 @@ class PostgresJournal:
     def _appended(self, numbered: dict[int, Record], rows: list[tuple[object, ...]]) -> list[bool]:
         was_sent = False
 
-        def append(connection: Connection[TupleRow], is_again: bool) -> set[int]:  # noqa: FBT001
+        def append(connection: BoundedConnection, is_again: bool) -> set[int]:  # noqa: FBT001
             nonlocal was_sent
             was_sent = True
             written = self._inserted(connection, rows)
@@ -260,9 +296,7 @@ class PostgresJournal:
             self._unsettled.pop(number, None)
         return [number in written for number in numbered]
 
-    def _inserted(
-        self, connection: Connection[TupleRow], rows: list[tuple[object, ...]]
-    ) -> set[int]:
+    def _inserted(self, connection: BoundedConnection, rows: list[tuple[object, ...]]) -> set[int]:
         starts = range(0, len(rows), _STATEMENT_RECORDS)
         parts = [rows[start : start + _STATEMENT_RECORDS] for start in starts]
         if len(parts) == 1:
@@ -271,13 +305,13 @@ class PostgresJournal:
             return {number for part in parts for number in self._inserted_part(connection, part)}
 
     def _inserted_part(
-        self, connection: Connection[TupleRow], rows: list[tuple[object, ...]]
+        self, connection: BoundedConnection, rows: list[tuple[object, ...]]
     ) -> set[int]:
         statement = self._statements.insertion(len(rows))
         values = [value for row in rows for value in row]
         return {number for (number,) in connection.execute(statement, values).fetchall()}
 
-    def _settled(self, connection: Connection[TupleRow], numbered: dict[int, Record]) -> set[int]:
+    def _settled(self, connection: BoundedConnection, numbered: dict[int, Record]) -> set[int]:
         """Return the numbers of these records that are there though no answer told so."""
         outcomes = {
             record.outcome_id.encode(): (number, record)
@@ -309,7 +343,7 @@ class PostgresJournal:
 
     def _writability(
         self,
-        connection: Connection[TupleRow],
+        connection: BoundedConnection,
         is_again: bool,  # noqa: ARG002, FBT001 - reads only
     ) -> list[tuple[Any, ...]]:
         table = self._statements.table.as_string(connection)

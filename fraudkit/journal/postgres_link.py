@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from typing import Any, Final, TypeVar
 
 import psycopg
@@ -15,7 +15,7 @@ from psycopg.rows import TupleRow
 
 from fraudkit.errors import JournalError
 
-__all__ = ["PostgresLink", "PostgresTimeouts"]
+__all__ = ["BoundedConnection", "PostgresLink", "PostgresTimeouts"]
 
 _Result = TypeVar("_Result")
 _GRACE_MS: Final = 250  # the server ends a statement first, and says so
@@ -55,6 +55,11 @@ class PostgresTimeouts(Struct, frozen=True, kw_only=True):
     ------
     fraudkit.errors.JournalError
         If one is not 1 to 600,000.
+
+    Examples
+    --------
+    >>> PostgresTimeouts(connect_ms=200)
+    PostgresTimeouts(connect_ms=200, statement_ms=1000)
     """
 
     connect_ms: int = 1000
@@ -68,8 +73,14 @@ class PostgresTimeouts(Struct, frozen=True, kw_only=True):
                 )
 
 
-class _BoundedConnection(Connection[TupleRow]):
-    """A connection that gives up on a server that does not answer."""
+class BoundedConnection(Connection[TupleRow]):
+    """A connection that gives up on a server that does not answer.
+
+    Attributes
+    ----------
+    answer_s : float or None
+        How long an answer is waited for, in seconds; ``None`` is for ever.
+    """
 
     # The class variable lets the first statement of a new connection wait as well.
     answer_s: float | None = None
@@ -77,8 +88,18 @@ class _BoundedConnection(Connection[TupleRow]):
     def wait(
         self, gen: PQGen[_Result], interval: float = _POLL_S, timeout: float | None = None
     ) -> _Result:
+        """Wait for an answer of libpq's; psycopg waits for every answer here."""
         bound = self.answer_s if timeout is None else timeout
         return super().wait(gen, interval=interval, timeout=bound)
+
+    @contextmanager
+    def waiting_for(self, answer_s: float) -> Iterator[None]:
+        """Wait longer, or shorter, for answers."""
+        usual_s, self.answer_s = self.answer_s, answer_s
+        try:
+            yield
+        finally:
+            self.answer_s = usual_s
 
 
 class PostgresLink:
@@ -107,16 +128,16 @@ class PostgresLink:
         self,
         url: str,
         timeouts: PostgresTimeouts,
-        prepare: Callable[[Connection[TupleRow]], None],
+        prepare: Callable[[BoundedConnection], None],
     ) -> None:
         self._parameters = _parameters(url, timeouts)
         self._timeouts = timeouts
         self._prepare = prepare
-        self._connection: _BoundedConnection | None = None
+        self._connection: BoundedConnection | None = None
         self._is_closed = False
         self.name = _shown(self._parameters)
 
-    def ask(self, work: Callable[[Connection[TupleRow], bool], _Result], attempt: str) -> _Result:
+    def ask(self, work: Callable[[BoundedConnection, bool], _Result], attempt: str) -> _Result:
         """Return what work does with the connection.
 
         Where the connection is lost, the work is done a second time, on a new connection and with
@@ -154,7 +175,7 @@ class PostgresLink:
         self._is_closed = True
         self._drop()
 
-    def _opened(self, attempt: str) -> Connection[TupleRow]:
+    def _opened(self, attempt: str) -> BoundedConnection:
         if self._is_closed:
             raise JournalError(
                 f"The journal {self.name} cannot be {attempt}: it is a closed database "
@@ -172,7 +193,7 @@ class PostgresLink:
                 raise
         return self._connection
 
-    def _connected(self) -> _BoundedConnection:
+    def _connected(self) -> BoundedConnection:
         failure: psycopg.Error | None = None
         for parameters in _one_host_each(self._parameters):
             wanted = generators.connect(conninfo.make_conninfo("", **parameters))
@@ -185,7 +206,7 @@ class PostgresLink:
                 continue
             finally:
                 wanted.close()
-            connection = _BoundedConnection(made)
+            connection = BoundedConnection(made)
             connection.answer_s = (self._timeouts.statement_ms + _GRACE_MS) / 1000
             connection.autocommit = True
             return connection
@@ -221,7 +242,7 @@ def _parameters(url: str, timeouts: PostgresTimeouts) -> dict[str, Any]:
             "The journal's URL must be postgresql://user:password@host:5432/database, with a "
             "password that is percent-encoded and with options that libpq knows. Got another one "
             "(not shown: it may hold a password); correct it"
-        ) from None
+        )
     defaults = {
         "application_name": "fraudkit",
         "keepalives_idle": 1,

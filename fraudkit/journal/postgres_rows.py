@@ -42,6 +42,11 @@ class PostgresStatements:
         self.next_writer: Final = sql.SQL("SELECT nextval({})").format(
             sql.Literal(sql.Identifier(schema, "writer").as_string())
         )
+        keys = sql.Identifier(schema, "hash_key")
+        self.add_key: Final = sql.SQL(
+            "INSERT INTO {} (fingerprint) VALUES (%s) ON CONFLICT DO NOTHING"
+        ).format(keys)
+        self.key: Final = sql.SQL("SELECT fingerprint FROM {}").format(keys)
         self.of_writer: Final = sql.SQL(
             "SELECT number, outcome_id FROM {} WHERE writer = %s "
             "AND (number = ANY(%s::bigint[]) OR outcome_id = ANY(%s::bytea[]))"

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from typing import Final
 
-from psycopg import Connection, sql
-from psycopg.rows import TupleRow
+from psycopg import sql
 
 from fraudkit.errors import JournalError
+from fraudkit.journal.postgres_link import BoundedConnection
 
 __all__ = ["MIGRATIONS", "TURN_LOCK", "bring_up_to_date"]
 
@@ -40,6 +40,10 @@ CREATE TABLE {schema}.record (
     CONSTRAINT record_by_writer UNIQUE (writer, number),
     CHECK ((kind = 'outcome') = (outcome_id IS NOT NULL AND outcome IS NOT NULL)),
     CHECK ((kind = 'decision') = (decision IS NOT NULL AND features IS NOT NULL))
+);
+CREATE TABLE {schema}.hash_key (
+    is_only boolean PRIMARY KEY DEFAULT true CHECK (is_only),
+    fingerprint bytea NOT NULL
 );
 CREATE INDEX record_by_transaction_id ON {schema}.record (transaction_id, sequence)
     WHERE kind = 'decision';
@@ -77,7 +81,7 @@ CREATE TABLE {schema}.schema_version (
 
 
 def bring_up_to_date(
-    connection: Connection[TupleRow],
+    connection: BoundedConnection,
     schema: str,
     *,
     name: str,
@@ -91,7 +95,7 @@ def bring_up_to_date(
 
     Parameters
     ----------
-    connection : psycopg.Connection
+    connection : BoundedConnection
         In autocommit mode.
     schema : str
         The namespace of the tables; made if it is missing.
@@ -126,7 +130,7 @@ def bring_up_to_date(
     return version
 
 
-def _version(connection: Connection[TupleRow], schema: str) -> int:
+def _version(connection: BoundedConnection, schema: str) -> int:
     """Return how many migrations the schema has had; 0 where there is none."""
     # Not to_regclass: it may answer from what was so before the wait for the lock.
     found = connection.execute(
@@ -140,9 +144,9 @@ def _version(connection: Connection[TupleRow], schema: str) -> int:
     return int(version)
 
 
-def _migrate(connection: Connection[TupleRow], schema: str, known: tuple[str, ...]) -> int:
+def _migrate(connection: BoundedConnection, schema: str, known: tuple[str, ...]) -> int:
     namespace = sql.Identifier(schema)
-    with connection.transaction():
+    with connection.waiting_for(_MIGRATION_TIMEOUT_MS / 1000 + 1), connection.transaction():
         connection.execute(
             "SELECT set_config('statement_timeout', %s, true)", (str(_MIGRATION_TIMEOUT_MS),)
         )
@@ -163,7 +167,7 @@ def _migrate(connection: Connection[TupleRow], schema: str, known: tuple[str, ..
     return max(version, len(known))
 
 
-def _make_namespace(connection: Connection[TupleRow], schema: str) -> None:
+def _make_namespace(connection: BoundedConnection, schema: str) -> None:
     # CREATE SCHEMA IF NOT EXISTS asks for the right to create even where there is nothing to do.
     found = connection.execute("SELECT 1 FROM pg_namespace WHERE nspname = %s", (schema,))
     if found.fetchone() is None:

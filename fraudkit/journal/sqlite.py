@@ -16,6 +16,7 @@ from types import TracebackType
 from typing import Any, Self
 
 from fraudkit.errors import JournalError
+from fraudkit.journal.checkpoints import Checkpoints
 from fraudkit.journal.record import (
     DecisionRecord,
     Durability,
@@ -140,6 +141,7 @@ class SqliteJournal:
                 os.close(open_private(self.path))
                 self._lock_file = writer_lock(self.path)
             self._connection = _connect(self.path, durability, read_only=read_only)
+            self._checkpoints = None if read_only else Checkpoints(self.path)
         except BaseException:
             self._unlock()
             raise
@@ -169,9 +171,12 @@ class SqliteJournal:
         try:
             insertions = [insertion(record) for record in records]
             with self._guard:
-                return self._written(insertions)
+                written = self._written(insertions)
         except (sqlite3.Error, OverflowError, UnicodeEncodeError) as error:
             raise _wrapped(error, self.path, "written") from error
+        if self._checkpoints is not None:
+            self._checkpoints.note_commit()
+        return written
 
     def last_decision(self, transaction_id: str) -> DecisionRecord | None:
         """Return the newest decision about a transaction, or ``None``."""
@@ -213,6 +218,8 @@ class SqliteJournal:
 
     def close(self) -> None:
         """Close the file and release the lock; closing twice does nothing."""
+        if self._checkpoints is not None:
+            self._checkpoints.close()
         with self._guard:
             self._connection.close()
         self._unlock()
@@ -294,6 +301,7 @@ def _connect(path: Path, durability: Durability, *, read_only: bool) -> sqlite3.
 def _prepare(connection: sqlite3.Connection, durability: Durability) -> None:
     connection.execute("PRAGMA journal_mode = WAL")
     connection.execute(f"PRAGMA synchronous = {_SYNCHRONOUS[durability]}")
+    connection.execute("PRAGMA wal_autocheckpoint = 0")  # see fraudkit.journal.checkpoints
     connection.execute(f"PRAGMA journal_size_limit = {_LOG_BYTES_KEPT}")
     (objects,) = connection.execute("SELECT count(*) FROM sqlite_schema").fetchone()
     (version,) = connection.execute("PRAGMA user_version").fetchone()

@@ -151,11 +151,19 @@ def test_without_matplotlib_nothing_is_tuned_for_a_report(
         (("--out", "tuned.toml", "--as-of", "2020-01-01T00:00:00Z"), "a tuning needs frauds"),
     ],
 )
-def test_what_cannot_be_tuned_is_one_message(
-    run: Run, files: Table, scores: Path, words: tuple[str, ...], message: str
+def test_what_cannot_be_tuned_is_one_message_and_leaves_nothing(
+    run: Run,
+    files: Table,
+    scores: Path,
+    words: tuple[str, ...],
+    message: str,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
+    monkeypatch.chdir(tmp_path)
     asked = ("--scores", scores, "--data", files.csv, "--mapping", files.mapping)
     ran = run("tune", *asked, "--resamples", 0, *words)
     assert (ran.status, ran.out) == (2, "")
     assert message in ran.err
     assert "Traceback" not in ran.err
+    assert list(tmp_path.glob("tuned*")) == []

@@ -47,7 +47,7 @@ def test_no_page_shows_an_option_that_is_not_there() -> None:
     shown = "\n".join(
         block.text for page in PAGES for block in blocks_of(page) if block.language == "sh"
     ).replace("\\\n", " ")
-    for command, options in re.findall(r"^fraudkit ((?:features |keys |models |policy )?\w+)(.*)$", shown, re.MULTILINE):
+    for command, options in re.findall(r"^fraudkit ((?:features |journal |keys |models |policy )?\w+)(.*)$", shown, re.MULTILINE):
         known = {name for held in COMMANDS[command].params for name in held.opts}
         assert set(re.findall(r"--[a-z-]+", options)) <= known
 

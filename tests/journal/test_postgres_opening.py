@@ -82,12 +82,13 @@ def test_a_migration_that_fails_changes_nothing(url: str, monkeypatch: pytest.Mo
 def test_journals_that_are_opened_at_once_make_the_tables_once(
     url: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    with_second(monkeypatch, "SELECT pg_sleep(0.2)")
+    with_second(monkeypatch, "SELECT pg_sleep(1)")
+    hasty = PostgresTimeouts(statement_ms=100)
     failures: list[BaseException] = []
 
     def open_one() -> None:
         try:
-            PostgresJournal(url).close()
+            PostgresJournal(url, timeouts=hasty).close()
         except BaseException as error:  # noqa: BLE001 - shown by the assertion
             failures.append(error)
 
@@ -96,7 +97,7 @@ def test_journals_that_are_opened_at_once_make_the_tables_once(
         thread.start()
     for thread in threads:
         thread.join()
-    # One waits for the other for longer than a statement may take.
+    # They wait for each other for longer than another statement may take.
     assert failures == []
     assert versions(url) == [1, 2]
 
@@ -179,9 +180,25 @@ def test_defaults_of_the_database_do_not_reach_the_journal(url: str) -> None:
     with PostgresJournal(url) as journal:
         shown = [
             journal._rows(f"SHOW {name}".encode(), ())  # type: ignore[arg-type]
-            for name in ("transaction_isolation", "transaction_read_only", "statement_timeout")
+            for name in (
+                "transaction_isolation",
+                "transaction_read_only",
+                "statement_timeout",
+                "idle_in_transaction_session_timeout",
+            )
         ]
-        assert shown == [[("read committed",)], [("off",)], [("1s",)]]
+        assert shown == [[("read committed",)], [("off",)], [("1s",)], [("1s",)]]
+
+
+def test_the_first_hash_key_is_the_journals_and_no_other_is_taken(url: str) -> None:
+    key, other = b"k" * 32, b"l" * 32
+    with PostgresJournal(url) as journal, PostgresJournal(url) as second:
+        journal.check_key(key)
+        for asked in (journal, second, PostgresJournal.open_readonly(url)):
+            asked.check_key(key)
+            with pytest.raises(JournalError, match=r"hash key .* Got another one; copy the key"):
+                asked.check_key(other)
+        asked.close()
 
 
 def whole_text(call: Callable[[], object]) -> str:

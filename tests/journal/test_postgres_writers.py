@@ -208,6 +208,25 @@ def test_an_outcome_that_was_written_without_an_answer_is_new_to_who_appends_it_
     assert names_of(journal) == ["t-1"]
 
 
+def test_a_long_group_whose_connection_breaks_between_two_statements_stands_once(
+    monkeypatch: pytest.MonkeyPatch, journal: PostgresJournal
+) -> None:
+    insert_part = journal._inserted_part
+    calls: list[int] = []
+
+    def inserted_part(connection: Any, rows: list[tuple[object, ...]]) -> set[int]:
+        calls.append(len(rows))
+        if len(calls) == 2:
+            connection.close()
+        return insert_part(connection, rows)
+
+    monkeypatch.setattr(journal, "_inserted_part", inserted_part)
+    written = [outcome(f"o-{number}") for number in range(700)]
+    assert journal.append_many(written) == [True] * 700
+    assert list(journal.records()) == written
+    assert calls == [512, 188, 512, 188]
+
+
 def test_an_outcome_of_another_writer_is_not_new(
     monkeypatch: pytest.MonkeyPatch, url: str, journal: PostgresJournal
 ) -> None:

@@ -7,12 +7,15 @@ import sqlite3
 import stat
 import subprocess
 import sys
+import threading
+import time
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
 from fraudkit.errors import JournalError, JournalLocked
+from fraudkit.journal import checkpoints
 from fraudkit.journal.record import DecisionRecord, Durability
 from fraudkit.journal.sqlite import SCHEMA_VERSION, SqliteJournal
 from tests.journal.records import decision, outcome
@@ -174,3 +177,34 @@ def test_nothing_is_changed_or_removed(tmp_path: Path) -> None:
             with pytest.raises(sqlite3.IntegrityError, match=r"append-only"):
                 journal._connection.execute(statement)
         assert list(journal.records()) == [decision()]
+
+
+def test_the_log_is_copied_beside_the_writer_and_begun_anew(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(checkpoints, "_INTERVAL_S", 0.01)
+    path, log = tmp_path / "journal.sqlite3", tmp_path / "journal.sqlite3-wal"
+    with SqliteJournal(path) as journal:
+        before = path.stat().st_size
+        journal.append_many([decision(f"t-{number}") for number in range(2_000)])
+        until = time.monotonic() + 30
+        while path.stat().st_size < before + 300_000 and time.monotonic() < until:
+            time.sleep(0.01)
+        # Nothing but a checkpoint writes the file.
+        assert path.stat().st_size >= before + 300_000
+        assert journal._checkpoints is not None
+        journal._checkpoints.close()
+        log_bytes = log.stat().st_size
+        journal.append_many([decision(f"u-{number}") for number in range(50)])
+        assert log.stat().st_size == log_bytes  # begun anew at its start
+        assert len(list(journal.records())) == 2_050
+    with SqliteJournal.open_readonly(path) as journal:
+        assert len(list(journal.records())) == 2_050
+
+
+def test_closing_ends_the_thread_of_checkpoints(tmp_path: Path) -> None:
+    journal = SqliteJournal(tmp_path / "journal.sqlite3")
+    assert any(thread.name == "journal-checkpoints" for thread in threading.enumerate())
+    journal.close()
+    journal.close()
+    assert not any(thread.name == "journal-checkpoints" for thread in threading.enumerate())

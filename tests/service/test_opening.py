@@ -16,6 +16,7 @@ import msgspec
 import pytest
 
 from fraudkit.errors import BundleError, InputError, JournalLocked, StoreError
+from fraudkit.journal.record import Durability
 from fraudkit.journal.sqlite import SqliteJournal
 from fraudkit.scoring.bundle import resolve_bundle, sign_bundle
 from fraudkit.scoring.signature import make_key_pair
@@ -88,6 +89,15 @@ def test_a_list_of_no_files_is_refused(settings: Settings) -> None:
     refused = pytest.raises(InputError, match=r"FRAUDKIT_IP_FILES must name files, .*, got none")
     with refused, opened(nameless):
         pass
+
+
+@pytest.mark.parametrize(("durability", "level"), [("process_kill", 1), ("power_loss", 2)])
+def test_the_durability_that_is_set_is_the_journals(
+    settings: Settings, durability: Durability, level: int
+) -> None:
+    with opened(msgspec.structs.replace(settings, durability=durability)) as held:
+        assert isinstance(held.journal, SqliteJournal)
+        assert held.journal._connection.execute("PRAGMA synchronous").fetchone() == (level,)
 
 
 def test_one_data_folder_serves_one_process(settings: Settings) -> None:

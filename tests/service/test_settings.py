@@ -33,15 +33,18 @@ def test_every_field_has_its_variable() -> None:
             "FRAUDKIT_API_KEY": KEY,
             "FRAUDKIT_KEYS_FILE": "keys.json",
             "FRAUDKIT_STORE_URL": "redis://:secret@cache:6379/0",
+            "FRAUDKIT_JOURNAL_URL": "postgresql://u:secret@db/orders",
+            "FRAUDKIT_DURABILITY": "power_loss",
             "FRAUDKIT_TRUSTED_KEYS": "keys",
-            "FRAUDKIT_WAITING_MAX": "7",
+            "FRAUDKIT_WAITING_MAX": "9",
             "FRAUDKIT_IP_FILES": "country.mmdb,asn.mmdb",
             "FRAUDKIT_CARD_RANGES": "ranges.csv",
         }
     )
     assert msgspec.structs.astuple(settings) == (
         *("b", "d", "0.0.0.0", 0, KEY, "keys.json"),  # noqa: S104 - as above
-        *("redis://:secret@cache:6379/0", "keys", 7, "country.mmdb,asn.mmdb", "ranges.csv"),
+        *("redis://:secret@cache:6379/0", "postgresql://u:secret@db/orders", "power_loss"),
+        *("keys", 9, "country.mmdb,asn.mmdb", "ranges.csv"),
     )
     assert "secret" not in repr(settings)
 
@@ -69,6 +72,8 @@ def test_other_hosts_are_beyond_loopback(host: str) -> None:
         ("FRAUDKIT_HOST", "", "FRAUDKIT_HOST must be str of length >= 1"),
         ("FRAUDKIT_API_KEY", "", "FRAUDKIT_API_KEY must be str of length >= 16"),
         ("FRAUDKIT_API_KEY", "a key with spaces in it", "FRAUDKIT_API_KEY must be str matching"),
+        ("FRAUDKIT_JOURNAL_URL", "mysql://u:secret@db/d", "FRAUDKIT_JOURNAL_URL must be str match"),
+        ("FRAUDKIT_DURABILITY", "always", "FRAUDKIT_DURABILITY must be "),
         ("WEB_CONCURRENCY", "4", "WEB_CONCURRENCY must be 1. Got '4'"),
     ],
 )
@@ -85,9 +90,13 @@ def test_the_key_is_never_shown(key: str) -> None:
     assert key not in str(settings)
 
 
-def test_a_refused_key_is_never_shown() -> None:
+@pytest.mark.parametrize(
+    ("variable", "value"),
+    [("FRAUDKIT_API_KEY", "secret"), ("FRAUDKIT_JOURNAL_URL", "mysql://u:secret@db/d")],
+)
+def test_a_refused_secret_is_never_shown(variable: str, value: str) -> None:
     with pytest.raises(InputError) as caught:
-        Settings.from_environment({"FRAUDKIT_API_KEY": "secret"})
+        Settings.from_environment({variable: value})
     assert "secret" not in str(caught.value)
 
 

@@ -5,6 +5,7 @@ Invariant: the application is made for one process; the engine's windows live in
 
 from __future__ import annotations
 
+import secrets
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from importlib.metadata import version
@@ -19,18 +20,28 @@ from starlette.responses import Response
 
 from fraudkit.engine import Engine
 from fraudkit.journal.sqlite import SqliteJournal
+from service.metrics import Metrics
+from service.observing import Observing
 from service.openapi import openapi_document
 from service.opening import opened
+from service.readiness import readiness
+from service.reading import MayRead, explained_decisions, exposed_metrics, with_key
 from service.refusals import Answer, internal_error, refusal_of, refusal_of_status
-from service.routes import Alive, Endpoint, readiness, recommend, record, score
+from service.request_log import RequestIds
+from service.routes import Alive, Endpoint, recommend, record, score
 from service.settings import Settings
+from service.tracing import Tracing, tracing_to
 from service.turns import Turns
 
 __all__ = ["create_app"]
 
 
 def create_app(
-    settings: Settings, *, engine: Engine | None = None, journal: SqliteJournal | None = None
+    settings: Settings,
+    *,
+    engine: Engine | None = None,
+    journal: SqliteJournal | None = None,
+    tracing: Tracing | None = None,
 ) -> FastAPI:
     """Return the ASGI application.
 
@@ -43,22 +54,34 @@ def create_app(
         at start-up, before any request is taken, and closed at shutdown.
     journal : SqliteJournal or None
         The journal of ``engine``, for ``/readyz``; ``None`` where it has none.
+    tracing : Tracing or None
+        Where traces go; as the settings say if none is given. Closed at shutdown.
 
     Examples
     --------
     >>> app = create_app(Settings())
     >>> sorted(app.openapi()["paths"])
-    ['/healthz', '/readyz', '/v1/outcomes', '/v1/payment-methods', '/v1/score']
+    ['/healthz', '/metrics', '/readyz', '/v1/decisions/{transaction_id}', '/v1/outcomes',
+     '/v1/payment-methods', '/v1/score']
     """
+    release = version("fraudkit")
+    metrics = Metrics(release)
+    if tracing is None and settings.traces_endpoint is not None:
+        share = settings.traces_share
+        tracing = tracing_to(settings.traces_endpoint, share=share, version=release)
 
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
-        if engine is not None:
-            yield
-            return
-        with opened(settings) as held:
-            _add_routes(app, held.engine, held.journal, settings)
-            yield
+        try:
+            if engine is not None:
+                yield
+                return
+            with opened(settings) as held:
+                _add_routes(app, held.engine, held.journal, settings, metrics)
+                yield
+        finally:
+            if tracing is not None:
+                tracing.close()
 
     app = FastAPIOffline(
         title="fraudkit",
@@ -68,34 +91,49 @@ def create_app(
         swagger_ui_parameters={"validatorUrl": None},  # else the page calls validator.swagger.io
         exception_handlers={HTTPException: _refused, Exception: _failed},
     )
-    document = openapi_document(version("fraudkit"), needs_key=settings.api_key is not None)
+    ids = RequestIds(secrets.token_hex(4))
+    app.add_middleware(Observing, metrics=metrics, request_ids=ids, tracing=tracing)
+    document = openapi_document(release, needs_key=settings.api_key is not None)
     app.openapi = lambda: document  # type: ignore[method-assign]  # FastAPI's own way to extend it
     if engine is not None:
-        _add_routes(app, engine, journal, settings)
+        _add_routes(app, engine, journal, settings, metrics)
     return app
 
 
 def _add_routes(
-    app: FastAPI, engine: Engine, journal: SqliteJournal | None, settings: Settings
+    app: FastAPI,
+    engine: Engine,
+    journal: SqliteJournal | None,
+    settings: Settings,
+    metrics: Metrics,
 ) -> None:
-    turns = Turns(engine.write, waiting_max=settings.waiting_max, refused=refusal_of)
+    write = metrics.stages.written_by(metrics.unwritten.counted_by(engine.write))
+    turns = Turns(write, waiting_max=settings.waiting_max, refused=refusal_of)
+    store = metrics.watch(engine)
+    may_read: MayRead = with_key(settings.api_key)
 
     async def ready(_: Request) -> Response:
-        state = readiness(engine, journal)
+        state = readiness(engine, journal, store)
         return _response(Answer(200 if state.ready else 503, msgspec.json.encode(state)))
 
     async def alive(_: Request) -> Response:
         return _response(Answer(200, msgspec.json.encode(Alive())))
 
     posts = {
-        "/v1/score": (score(engine), turns),
-        "/v1/outcomes": (record(engine), turns),
+        "/v1/score": (score(engine, metrics), turns),
+        "/v1/outcomes": (record(engine, metrics), turns),
         "/v1/payment-methods": (recommend(engine), None),
     }
     for path, (answer, line) in posts.items():
         # Starlette takes ASGI applications here too.
         endpoint: Any = Endpoint(answer, settings.api_key, line)
         app.add_route(path, endpoint, methods=["POST"])
+    gets: dict[str, Any] = {
+        "/metrics": exposed_metrics(metrics, may_read),
+        "/v1/decisions/{transaction_id:path}": explained_decisions(engine, journal, may_read),
+    }
+    for path, endpoint in gets.items():
+        app.add_route(path, endpoint, methods=["GET"])
     app.add_route("/healthz", alive, methods=["GET"])
     app.add_route("/readyz", ready, methods=["GET"])
 

@@ -1,0 +1,69 @@
+"""Whether orders can be decided, and what is wrong where they cannot."""
+
+from __future__ import annotations
+
+from msgspec import Struct
+
+from fraudkit.domain.decision import Versions
+from fraudkit.engine import Engine
+from fraudkit.errors import JournalError
+from fraudkit.journal.sqlite import SqliteJournal
+from service.metrics import StoreWatch
+
+__all__ = ["Ready", "readiness"]
+
+
+class Ready(Struct, frozen=True, kw_only=True):
+    """Whether orders can be decided.
+
+    Attributes
+    ----------
+    ready : bool
+        Whether the bundle, the windows and the journal are as they must be. A store that cannot
+        be reached does not count: orders are decided without it, as degraded.
+    bundle_loaded, windows_rebuilt : bool
+        The bundle passed its checks; the journal was replayed into the windows.
+    journal_writable : bool or None
+        An append would be taken now; ``None`` where there is no journal.
+    store_reachable : bool
+        The windows' store answered, within the last five seconds.
+    problems : dict of str to str
+        What to put right, by the name of the field above that does not hold.
+    versions : Versions
+        What decides.
+    """
+
+    ready: bool
+    bundle_loaded: bool
+    windows_rebuilt: bool
+    journal_writable: bool | None
+    store_reachable: bool
+    problems: dict[str, str]
+    versions: Versions
+
+
+def readiness(engine: Engine, journal: SqliteJournal | None, store: StoreWatch) -> Ready:
+    """Return the body of ``GET /readyz``.
+
+    There is no engine before its bundle is loaded and its windows are rebuilt, so those hold
+    whenever this is asked.
+    """
+    problems = {}
+    try:
+        if journal is not None:
+            journal.check_writable()
+    except JournalError as error:
+        problems["journal_writable"] = str(error)
+    is_writable = "journal_writable" not in problems
+    is_reachable = store.counters() is not None
+    if not is_reachable:
+        problems["store_reachable"] = str(store.problem)
+    return Ready(
+        ready=is_writable,
+        bundle_loaded=True,
+        windows_rebuilt=True,
+        journal_writable=None if journal is None else is_writable,
+        store_reachable=is_reachable,
+        problems=problems,
+        versions=engine.versions,
+    )

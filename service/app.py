@@ -25,7 +25,7 @@ from service.observing import Observing
 from service.openapi import openapi_document
 from service.opening import opened
 from service.readiness import readiness
-from service.reading import MayRead, explained_decisions, exposed_metrics, with_key
+from service.reading import DecisionEndpoint, MayRead, MetricsEndpoint, with_key
 from service.refusals import Answer, internal_error, refusal_of, refusal_of_status
 from service.request_log import RequestIds
 from service.routes import Alive, Endpoint, recommend, record, score
@@ -129,8 +129,8 @@ def _add_routes(
         endpoint: Any = Endpoint(answer, settings.api_key, line)
         app.add_route(path, endpoint, methods=["POST"])
     gets: dict[str, Any] = {
-        "/metrics": exposed_metrics(metrics, may_read),
-        "/v1/decisions/{transaction_id:path}": explained_decisions(engine, journal, may_read),
+        "/metrics": MetricsEndpoint(metrics, may_read),
+        "/v1/decisions/{transaction_id:path}": DecisionEndpoint(engine, journal, may_read),
     }
     for path, endpoint in gets.items():
         app.add_route(path, endpoint, methods=["GET"])

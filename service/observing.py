@@ -14,8 +14,8 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from service.counting import OTHER
 from service.metrics import ROUTES, SAMPLED_1_IN, Metrics
 from service.refusals import ErrorBody
-from service.request_log import RequestIds, RequestLog
-from service.stages import OBSERVATION, Observation
+from service.request_log import RequestIds, RequestLog, shown_id
+from service.stages import OBSERVATION, Observation, Stage
 from service.tracing import Tracing
 
 __all__ = ["REQUEST_ID", "Observing"]
@@ -61,96 +61,90 @@ class Observing:
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
-        start_ns = perf_counter_ns()
-        seen = self._seen(scope)
-        answered = _Answered(send, seen.request_id)
+        seen = self._seen(scope, send)
         try:
-            await self._app(scope, receive, answered)
+            await self._app(scope, receive, seen.send)
         except Exception:
-            answered.status = 500
+            seen.status = 500
             raise
         finally:
             # 0: the client left before its answer.
-            if answered.status:
-                self._count(scope, seen, answered, start_ns)
+            if seen.status:
+                self._count(scope, seen)
 
-    def _seen(self, scope: Scope) -> _Seen:
+    def _seen(self, scope: Scope, send: Send) -> _Seen:
         given = traceparent = None
         for name, value in scope["headers"]:
             if name == b"x-request-id":
                 given = value
             elif name == b"traceparent":
                 traceparent = value
-        request_id = self._request_ids.of(given)
-        route = _route_of(scope["path"])
-        tracing = self._tracing
-        is_traced = tracing is not None and tracing.is_wanted(traceparent)
-        is_sampled = False
-        if route == _SCORE:
+        seen = _Seen(send, _route_of(scope["path"]), self._request_ids.of(given), traceparent)
+        scope[REQUEST_ID] = seen.request_id
+        if seen.route == _SCORE:
             self._scored += 1
-            is_sampled = self._scored % SAMPLED_1_IN == 0
-        observation = None
-        if is_traced or is_sampled:
-            observation = scope[OBSERVATION] = Observation(self._metrics.stages)
-        scope[REQUEST_ID] = request_id
-        return _Seen(route, request_id, traceparent, observation, is_sampled, is_traced)
+            seen.is_sampled = self._scored % SAMPLED_1_IN == 0
+        if self._tracing is not None:
+            seen.is_traced = self._tracing.is_wanted(traceparent)
+        if seen.is_sampled or seen.is_traced:
+            seen.observation = scope[OBSERVATION] = Observation(self._metrics.stages)
+        return seen
 
-    def _count(self, scope: Scope, seen: _Seen, answered: _Answered, start_ns: int) -> None:
-        seconds = (perf_counter_ns() - start_ns) / 1e9
-        status = answered.status
+    def _count(self, scope: Scope, seen: _Seen) -> None:
+        seconds = (perf_counter_ns() - seen.start_ns) / 1e9
+        status = seen.status
         self._metrics.requests.count(seen.route, status, seconds)
         if status >= 400:
-            code = _code_in(answered.body)
+            code = _code_in(seen.body)
             self._metrics.requests.count_refusal(code)
             self._log.write(seen.request_id, seen.route, status, seconds, code)
-        if seen.observation is None:
-            return
+        if seen.observation is not None:
+            self._look_closer(scope, seen, seen.observation.stages)
+
+    def _look_closer(self, scope: Scope, seen: _Seen, stages: list[Stage]) -> None:
         if seen.is_sampled:
-            self._metrics.stages.count(seen.observation)
-        tracing = self._tracing
-        if tracing is not None and seen.is_traced:
+            self._metrics.stages.count(stages)
+        if self._tracing is not None and seen.is_traced:
             attributes: dict[str, str | int] = {
                 "http.request.method": scope["method"],
                 "http.route": seen.route,
-                "http.response.status_code": status,
-                "fraudkit.request_id": seen.request_id.decode("ascii"),
+                "http.response.status_code": seen.status,
+                "fraudkit.request_id": shown_id(seen.request_id),
             }
-            tracing.record(
+            self._tracing.record(
                 f"{scope['method']} {seen.route}",
                 attributes,
-                seen.observation.stages,
-                start_ns=start_ns,
+                stages,
+                start_ns=seen.start_ns,
                 traceparent=seen.traceparent,
             )
 
 
-class _Seen(msgspec.Struct, frozen=True):
-    """What is known of a request before it is served."""
+class _Seen:
+    """What is seen of one request and of its answer, which is sent on."""
 
-    route: str
-    request_id: bytes
-    traceparent: bytes | None
-    observation: Observation | None
-    is_sampled: bool
-    is_traced: bool
+    __slots__ = (
+        *("_send", "body", "is_sampled", "is_traced", "observation", "request_id"),
+        *("route", "start_ns", "status", "traceparent"),
+    )
 
-
-class _Answered:
-    """Sends an answer on, and keeps its status and the body of a refusal."""
-
-    __slots__ = ("_request_id", "_send", "body", "status")
-
-    def __init__(self, send: Send, request_id: bytes) -> None:
+    def __init__(
+        self, send: Send, route: str, request_id: bytes, traceparent: bytes | None
+    ) -> None:
         self._send = send
-        self._request_id = request_id
+        self.route = route
+        self.request_id = request_id
+        self.traceparent = traceparent
+        self.start_ns = perf_counter_ns()
+        self.observation: Observation | None = None
+        self.is_sampled = self.is_traced = False
         self.status = 0
         self.body = b""
 
-    async def __call__(self, message: Message) -> None:
+    async def send(self, message: Message) -> None:
         if message["type"] == "http.response.start":
             self.status = message["status"]
-            headers = [*message["headers"], (b"x-request-id", self._request_id)]
-            message = {**message, "headers": headers}
+            message["headers"] = [*message["headers"], (b"x-request-id", self.request_id)]
         elif self.status >= 400:
             self.body += message.get("body", b"")
         await self._send(message)

@@ -14,7 +14,7 @@ from typing import Final
 
 import msgspec
 from msgspec import Struct
-from starlette.types import ASGIApp, Receive, Scope, Send
+from starlette.types import Receive, Scope, Send
 
 from fraudkit.domain.decision import Decision
 from fraudkit.engine import Engine
@@ -26,11 +26,11 @@ from service.refusals import Answer, internal_error, refusal, refusal_of
 
 __all__ = [
     "EXPLAINED_AT_ONCE_MAX",
+    "DecisionEndpoint",
     "ExplainedDecision",
     "MayRead",
+    "MetricsEndpoint",
     "explained",
-    "explained_decisions",
-    "exposed_metrics",
     "with_key",
 ]
 
@@ -77,47 +77,69 @@ def with_key(api_key: str | None) -> MayRead:
     return may_read
 
 
-def exposed_metrics(metrics: Metrics, may_read: MayRead) -> ASGIApp:
-    """Return ``GET /metrics`` as an ASGI application."""
+class MetricsEndpoint:
+    """``GET /metrics`` as an ASGI application.
 
-    async def answered(scope: Scope, _: Receive, send: Send) -> None:
-        refused = may_read(scope)
+    Parameters
+    ----------
+    metrics : Metrics
+    may_read : callable
+        As `MayRead`.
+    """
+
+    def __init__(self, metrics: Metrics, may_read: MayRead) -> None:
+        self._metrics = metrics
+        self._may_read = may_read
+
+    async def __call__(self, scope: Scope, _: Receive, send: Send) -> None:
+        """Answer in the format that the header ``accept`` asks for."""
+        refused = self._may_read(scope)
         if refused is not None:
             await _send(send, refused)
             return
         accept = dict(scope["headers"]).get(b"accept", b"").decode("latin-1")
-        body, media_type = metrics.exposed(accept)
+        body, media_type = self._metrics.exposed(accept)
         await _send(send, Answer(200, body), media_type.encode("latin-1"))
 
-    return answered
 
+class DecisionEndpoint:
+    """``GET /v1/decisions/{transaction_id}`` as an ASGI application.
 
-def explained_decisions(engine: Engine, journal: Journal | None, may_read: MayRead) -> ASGIApp:
-    """Return ``GET /v1/decisions/{transaction_id}`` as an ASGI application."""
-    busy = 0
+    Parameters
+    ----------
+    engine : Engine
+    journal : Journal or None
+        That of the engine.
+    may_read : callable
+        As `MayRead`.
+    """
 
-    async def answered(scope: Scope, _: Receive, send: Send) -> None:
-        nonlocal busy
-        refused = may_read(scope)
-        if refused is None and busy >= EXPLAINED_AT_ONCE_MAX:
-            refused = refusal(
+    def __init__(self, engine: Engine, journal: Journal | None, may_read: MayRead) -> None:
+        self._engine = engine
+        self._journal = journal
+        self._may_read = may_read
+        self._busy = 0
+
+    async def __call__(self, scope: Scope, _: Receive, send: Send) -> None:
+        """Answer from a thread, while orders are decided."""
+        answer = self._may_read(scope)
+        if answer is None:
+            answer = await self._explained(scope["path_params"]["transaction_id"])
+        await _send(send, answer)
+
+    async def _explained(self, transaction_id: str) -> Answer:
+        if self._busy >= EXPLAINED_AT_ONCE_MAX:
+            return refusal(
                 "overloaded",
                 f"at most {EXPLAINED_AT_ONCE_MAX} decisions to explain at once",
                 "one more",
                 "ask again after the seconds of Retry-After",
             )
-        if refused is not None:
-            await _send(send, refused)
-            return
-        busy += 1
+        self._busy += 1
         try:
-            transaction_id = scope["path_params"]["transaction_id"]
-            answer = await asyncio.to_thread(explained, engine, journal, transaction_id)
+            return await asyncio.to_thread(explained, self._engine, self._journal, transaction_id)
         finally:
-            busy -= 1
-        await _send(send, answer)
-
-    return answered
+            self._busy -= 1
 
 
 def explained(engine: Engine, journal: Journal | None, transaction_id: str) -> Answer:

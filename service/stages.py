@@ -5,7 +5,7 @@ A request that is not looked at pays one comparison a stage.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from functools import partial
 from time import perf_counter_ns
 from typing import Any, Final, NamedTuple, ParamSpec, TypeVar
@@ -120,9 +120,9 @@ class Stages:
 
         return timed
 
-    def count(self, observation: Observation) -> None:
+    def count(self, stages: Iterable[Stage]) -> None:
         """Count the stages of a request that is over."""
-        for stage in observation.stages:
+        for stage in stages:
             self.durations[stage.name].observe((stage.end_ns - stage.start_ns) / 1e9)
 
 

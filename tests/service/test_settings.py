@@ -33,13 +33,18 @@ def test_every_field_has_its_variable() -> None:
             "FRAUDKIT_API_KEY": KEY,
             "FRAUDKIT_STORE_URL": "redis://:secret@cache:6379/0",
             "FRAUDKIT_TRUSTED_KEYS": "keys",
+            "FRAUDKIT_WAITING_MAX": "64",
+            "FRAUDKIT_LOG_FORMAT": "json",
+            "FRAUDKIT_TRACES_ENDPOINT": "http://127.0.0.1:4318/v1/traces",
+            "FRAUDKIT_TRACES_SHARE": "0.5",
             "FRAUDKIT_IP_FILES": "country.mmdb,asn.mmdb",
             "FRAUDKIT_CARD_RANGES": "ranges.csv",
         }
     )
     assert msgspec.structs.astuple(settings) == (
         *("b", "d", "0.0.0.0", 0, KEY),  # noqa: S104 - as above
-        *("redis://:secret@cache:6379/0", "keys", "country.mmdb,asn.mmdb", "ranges.csv"),
+        *("redis://:secret@cache:6379/0", "keys", 64, "json"),
+        *("http://127.0.0.1:4318/v1/traces", 0.5, "country.mmdb,asn.mmdb", "ranges.csv"),
     )
     assert "secret" not in repr(settings)
 
@@ -70,6 +75,9 @@ def test_beyond_loopback_needs_a_key(host: str) -> None:
         ("FRAUDKIT_BUNDLE", "", "FRAUDKIT_BUNDLE must be str of length >= 1"),
         ("FRAUDKIT_API_KEY", "", "FRAUDKIT_API_KEY must be str of length >= 16"),
         ("FRAUDKIT_API_KEY", "a key with spaces in it", "FRAUDKIT_API_KEY must be str matching"),
+        ("FRAUDKIT_LOG_FORMAT", "xml", "FRAUDKIT_LOG_FORMAT must be"),
+        ("FRAUDKIT_TRACES_ENDPOINT", "collector:4318", "FRAUDKIT_TRACES_ENDPOINT must be str"),
+        ("FRAUDKIT_TRACES_SHARE", "1.5", "FRAUDKIT_TRACES_SHARE must be float <= 1.0"),
         ("WEB_CONCURRENCY", "4", "WEB_CONCURRENCY must be 1. Got '4'"),
     ],
 )

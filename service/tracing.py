@@ -1,4 +1,4 @@
-"""Traces of requests for OpenTelemetry; nothing of it is imported where they are off.
+"""Traces of requests for OpenTelemetry, whose SDK is not imported where they are off.
 
 The spans of a request are made after it was answered, from the times that were noted. They hold
 names, times, the status and the request's name, and nothing of the body.
@@ -41,17 +41,17 @@ class Tracing:
         self._tracer = provider.get_tracer("fraudkit")
         self._propagator = TraceContextTextMapPropagator()
         self._share = share
-        self._due = 1.0
+        self._due = 1.0 - share  # the first is traced
 
     def is_wanted(self, traceparent: bytes | None) -> bool:
         """Return whether a request is traced; asked once a request."""
         if traceparent is not None and len(traceparent) >= _TRACEPARENT_BYTES:
             return traceparent[53:55] in _SAMPLED_FLAGS
         self._due += self._share
-        if self._due < 1:
+        if self._share == 0 or self._due < 1:
             return False
         self._due -= 1
-        return self._share > 0
+        return True
 
     def record(
         self,

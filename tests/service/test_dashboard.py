@@ -7,6 +7,7 @@ import re
 import shutil
 import subprocess
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -19,6 +20,7 @@ from tests.service.promql import metrics_of
 
 DASHBOARD = json.loads((ROOT / "docs" / "dashboards" / "fraudkit.json").read_text("utf-8"))
 ALERTS = ROOT / "docs" / "alerts" / "fraudkit.yml"
+CASES = ROOT / "tests" / "service" / "alert_cases.yml"
 RULES = [
     rule for group in yaml.safe_load(ALERTS.read_text("utf-8"))["groups"] for rule in group["rules"]
 ]
@@ -160,8 +162,16 @@ def test_what_has_to_be_watched_has_an_alert() -> None:
 
 
 @pytest.mark.skipif(shutil.which("promtool") is None, reason="promtool is not installed")
-def test_prometheus_itself_takes_the_rules() -> None:
+@pytest.mark.parametrize("words", [("check", ALERTS), ("test", CASES)], ids=["check", "test"])
+def test_prometheus_itself_takes_the_rules_and_they_come_up(words: tuple[str, Path]) -> None:
+    doing, file = words
     ended = subprocess.run(
-        ["promtool", "check", "rules", str(ALERTS)], capture_output=True, text=True, check=False
+        ["promtool", doing, "rules", str(file)], capture_output=True, text=True, check=False
     )
     assert ended.returncode == 0, ended.stdout + ended.stderr
+
+
+def test_every_alert_has_a_case() -> None:
+    assert [
+        name for name in (rule["alert"] for rule in RULES) if name not in CASES.read_text()
+    ] == []

@@ -18,10 +18,12 @@ from fraudkit.journal.sqlite import SqliteJournal
 from service import examples
 from service.app import create_app
 from service.metrics import METRICS, SAMPLED_1_IN, Metrics, StoreWatch
+from service.routes import record, score
 from service.settings import Settings
 from tests.service.asking import error_of, get, in_process, order_with, post
 
 KEY = "correct-horse-battery"
+NOW_MS = 1_790_000_000_000
 PAGE = Path(__file__).parents[2] / "docs" / "operations.md"
 
 
@@ -114,6 +116,20 @@ def test_an_order_that_could_not_be_written_is_no_decision(tmp_path: Path, bundl
     assert decided == answered + 1
     assert value(after, "fraudkit_errors_total", code="store_unavailable") == 300 - answered
     assert value(samples_of(before.text), "fraudkit_errors_total", code="store_unavailable") == 0
+
+
+def test_an_outcome_writes_the_orders_before_it_and_they_count(
+    tmp_path: Path, bundle: Path
+) -> None:
+    metrics = Metrics("1.2.3")
+    with SqliteJournal(tmp_path / "journal") as journal:
+        engine = Engine.open(bundle, journal=journal, hash_key=b"k" * 32)
+        score(engine, metrics)(order_with(), NOW_MS)
+        assert (len(metrics.unwritten), sum(metrics.decisions.by_action.values())) == (1, 0)
+        outcome = msgspec.json.encode(examples.OUTCOMES["The issuer authorized it"])
+        record(engine, metrics)(outcome, NOW_MS)
+        assert len(list(journal.records())) == 2
+    assert (len(metrics.unwritten), sum(metrics.decisions.by_action.values())) == (0, 1)
 
 
 def families(text: str, parser: Any) -> dict[str, tuple[str, str]]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import json
 import logging
+import socket
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -150,8 +151,17 @@ def test_a_service_logs_refusals_and_no_success(
         assert (refused.status_code, refused.headers["x-request-id"]) == (422, "checkout-17")
         again = client.post("/v1/score", content=order_with(emial={}))
         assert again.status_code == 422
-    log = (tmp_path / "data.log").read_text().splitlines()
+        said_by_the_server(service.url)
+    *log, server = (tmp_path / "data.log").read_text().splitlines()
+    assert json.loads(server)["logger"] == "uvicorn.error"
     told = [json.loads(line) for line in log]
     assert [(line["request_id"], line["code"]) for line in told] == [
         ("checkout-17", "invalid_field")
     ]
+
+
+def said_by_the_server(url: str) -> None:
+    host, _, port = url.removeprefix("http://").partition(":")
+    with socket.create_connection((host, int(port)), timeout=30) as connection:
+        connection.sendall(b"this is no HTTP\r\n\r\n")
+        assert connection.recv(1024).startswith(b"HTTP/1.1 400")

@@ -94,7 +94,7 @@ METRICS: Final[Mapping[str, tuple[str, tuple[str, ...], str]]] = {
 }
 """Name → type, labels and meaning. Those of the process are there on Linux only."""
 
-STORE_SECONDS_MAX: Final = 5.0
+_STORE_SECONDS_MAX: Final = 5.0
 
 
 class StoreWatch:
@@ -122,7 +122,7 @@ class StoreWatch:
         `problem` then says why.
         """
         now_s = self._clock_s()
-        if now_s - self._asked_at_s >= STORE_SECONDS_MAX:
+        if now_s - self._asked_at_s >= _STORE_SECONDS_MAX:
             self._asked_at_s = now_s
             try:
                 self._counters, self.problem = self._engine.counters, None

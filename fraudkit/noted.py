@@ -47,6 +47,11 @@ class Noted(NamedTuple):
         """The decision as JSON."""
         return self.encoded or _encode(self.decision)
 
+    @property
+    def is_repeated(self) -> bool:
+        """Whether it stood already."""
+        return self.row is None and self.encoded != b""
+
 
 class NotedDecisions:
     """What waits to be written to a journal, and what stands there.

@@ -5,8 +5,9 @@ Invariant: the application is made for one process; the engine's windows live in
 
 from __future__ import annotations
 
+import secrets
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager
 from importlib.metadata import version
 from typing import Any
 
@@ -22,12 +23,18 @@ from fraudkit.journal.record import Journal
 from service.docs_page import add_docs_page
 from service.gate import Gate, open_gate
 from service.keys import watched
+from service.metrics import Metrics
+from service.observing import Observing
 from service.openapi import openapi_document
 from service.opening import opened
+from service.readiness import readiness
+from service.reading import DecisionEndpoint, MetricsEndpoint
 from service.refusals import Answer, internal_error, refusal_of, refusal_of_status
-from service.routes import Alive, Endpoint, readiness, recommend, record, score
+from service.request_log import RequestIds
+from service.routes import Alive, Endpoint, recommend, record, score
 from service.security_headers import SECURITY_HEADERS, SecurityHeaders
 from service.settings import Settings
+from service.tracing import Tracing, tracing_to
 from service.turns import Turns
 
 __all__ = ["create_app"]
@@ -42,6 +49,7 @@ def create_app(
     engine: Engine | None = None,
     journal: Journal | None = None,
     gate: Gate | None = None,
+    tracing: Tracing | None = None,
 ) -> FastAPI:
     """Return the ASGI application.
 
@@ -56,23 +64,33 @@ def create_app(
         The journal of ``engine``, for ``/readyz``; ``None`` where it has none.
     gate : Gate or None
         Who may call; ``None``: as the settings say.
+    tracing : Tracing or None
+        Where traces go; as the settings say if none is given. Closed at shutdown.
 
     Examples
     --------
     >>> app = create_app(Settings())
     >>> sorted(app.openapi()["paths"])
-    ['/healthz', '/readyz', '/v1/outcomes', '/v1/payment-methods', '/v1/score']
+    ['/healthz', '/metrics', '/readyz', '/v1/decisions/{transaction_id}', '/v1/outcomes',
+     '/v1/payment-methods', '/v1/score']
     """
     entrance = open_gate(settings) if gate is None else gate
+    release = version("fraudkit")
+    metrics = Metrics(release)
+    if tracing is None and settings.traces_endpoint is not None:
+        share = settings.traces_share
+        tracing = tracing_to(settings.traces_endpoint, share=share, version=release)
 
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
-        async with watched(entrance.keys):
+        async with watched(entrance.keys), AsyncExitStack() as closing:
+            if tracing is not None:
+                closing.callback(tracing.close)
             if engine is not None:
                 yield
                 return
             with opened(settings) as held:
-                _add_routes(app, held.engine, held.journal, settings, entrance)
+                _add_routes(app, held.engine, held.journal, settings, metrics, entrance)
                 yield
 
     app = FastAPIOffline(
@@ -84,21 +102,31 @@ def create_app(
         exception_handlers={HTTPException: _refused, Exception: _failed},
     )
     app.add_middleware(SecurityHeaders, carrying=_POSTS)
+    ids = RequestIds(secrets.token_hex(4))
+    app.add_middleware(Observing, metrics=metrics, request_ids=ids, tracing=tracing)
     add_docs_page(app)
-    document = openapi_document(version("fraudkit"), needs_key=entrance.needs_key)
+    document = openapi_document(release, needs_key=entrance.needs_key)
     app.openapi = lambda: document  # type: ignore[method-assign]  # FastAPI's own way to extend it
     if engine is not None:
-        _add_routes(app, engine, journal, settings, entrance)
+        _add_routes(app, engine, journal, settings, metrics, entrance)
     return app
 
 
 def _add_routes(
-    app: FastAPI, engine: Engine, journal: Journal | None, settings: Settings, gate: Gate
+    app: FastAPI,
+    engine: Engine,
+    journal: Journal | None,
+    settings: Settings,
+    metrics: Metrics,
+    gate: Gate,
 ) -> None:
-    turns = Turns(engine.write, waiting_max=settings.waiting_max, refused=refusal_of)
+    write = metrics.stages.written_by(metrics.unwritten.counted_by(engine.write))
+    turns = Turns(write, waiting_max=settings.waiting_max, refused=refusal_of)
+    store = metrics.watch(engine)
+    may_read = gate.asking("admin")
 
     async def ready(_: Request) -> Response:
-        state = readiness(engine, journal, gate.problem)
+        state = readiness(engine, journal, store, gate.problem)
         return _response(Answer(200 if state.ready else 503, msgspec.json.encode(state)))
 
     async def alive(_: Request) -> Response:
@@ -106,13 +134,19 @@ def _add_routes(
 
     may_score, may_tell = gate.asking("score"), gate.asking("outcomes")
     posts = {
-        "/v1/score": Endpoint(score(engine), may_score, turns),
-        "/v1/outcomes": Endpoint(record(engine), may_tell, turns),
+        "/v1/score": Endpoint(score(engine, metrics), may_score, turns),
+        "/v1/outcomes": Endpoint(record(engine, metrics), may_tell, turns),
         "/v1/payment-methods": Endpoint(recommend(engine), may_score),
     }
     for path in _POSTS:
         endpoint: Any = posts[path]  # Starlette takes ASGI applications here too
         app.add_route(path, endpoint, methods=["POST"])
+    gets: dict[str, Any] = {
+        "/metrics": MetricsEndpoint(metrics, may_read),
+        "/v1/decisions/{transaction_id:path}": DecisionEndpoint(engine, journal, may_read),
+    }
+    for path, endpoint in gets.items():
+        app.add_route(path, endpoint, methods=["GET"])
     app.add_route("/healthz", alive, methods=["GET"])
     app.add_route("/readyz", ready, methods=["GET"])
 

@@ -17,8 +17,10 @@ from fraudkit.domain.payment_choice import PaymentContext, Recommendation
 from fraudkit.domain.schema import attribute_meanings, structs_of, summary_of
 from fraudkit.domain.transaction import Transaction
 from service import examples
+from service.readiness import Ready
+from service.reading import ExplainedDecision
 from service.refusals import CODES, ErrorBody
-from service.routes import Alive, OutcomeAccepted, Ready
+from service.routes import Alive, OutcomeAccepted
 
 __all__ = ["openapi_document"]
 
@@ -55,6 +57,7 @@ def openapi_document(version: str, *, needs_key: bool) -> dict[str, Any]:
         ErrorBody,
         Alive,
         Ready,
+        ExplainedDecision,
     )
     schemas, components = msgspec.json.schema_components(kinds, ref_template=_REFERENCE)
     for kind in kinds:
@@ -103,8 +106,16 @@ def _paths(schema_of: dict[Any, dict[str, Any]], *, needs_key: bool) -> dict[str
         {"200": _answer("The ranking", schema_of[Recommendation], examples.RECOMMENDATION)},
         _refusals(error, _DECODING_REFUSALS, needs_key=needs_key),
     )
+    read = _read_decision(schema_of[ExplainedDecision], error, needs_key=needs_key)
+    metrics = _read_metrics(error, needs_key=needs_key)
     if needs_key:
-        scoped = ((score, "score"), (record, "outcomes"), (recommend, "score"))
+        scoped = (
+            (score, "score"),
+            (record, "outcomes"),
+            (recommend, "score"),
+            (read, "admin"),
+            (metrics, "admin"),
+        )
         for operation, scope in scoped:
             operation["security"] = [{"key": [scope]}]
     ready = schema_of[Ready]
@@ -112,6 +123,8 @@ def _paths(schema_of: dict[Any, dict[str, Any]], *, needs_key: bool) -> dict[str
         "/v1/score": {"post": score},
         "/v1/outcomes": {"post": record},
         "/v1/payment-methods": {"post": recommend},
+        "/v1/decisions/{transaction_id}": {"get": read},
+        "/metrics": {"get": metrics},
         "/healthz": {"get": _get("Is the process up?", {"200": ("It is", schema_of[Alive])})},
         "/readyz": {
             "get": _get(
@@ -131,6 +144,36 @@ def _post(
         "requestBody": {"required": True, "content": content},
         "responses": {**answers, **refusals},
     }
+
+
+def _read_decision(
+    schema: dict[str, Any], error: dict[str, Any], *, needs_key: bool
+) -> dict[str, Any]:
+    operation = _get("Why an order was decided so", {"200": ("The decision, explained", schema)})
+    operation["parameters"] = [
+        {
+            "name": "transaction_id",
+            "in": "path",
+            "required": True,
+            "description": "As it was sent to `/v1/score`, percent-encoded",
+            "schema": {"type": "string", "minLength": 1, "maxLength": 255},
+        }
+    ]
+    operation["responses"].update(_refusals(error, (404, 409, 500, 503), needs_key=needs_key))
+    return operation
+
+
+def _read_metrics(error: dict[str, Any], *, needs_key: bool) -> dict[str, Any]:
+    operation = _get("Metrics for Prometheus", {})
+    text = {"schema": {"type": "string"}}
+    operation["responses"] = {
+        "200": {
+            "description": "Prometheus' text format, or OpenMetrics where `accept` asks for it",
+            "content": {"text/plain": text, "application/openmetrics-text": text},
+        },
+        **(_refusals(error, (), needs_key=True) if needs_key else {}),
+    }
+    return operation
 
 
 def _get(summary: str, answers: dict[str, tuple[str, dict[str, Any]]]) -> dict[str, Any]:

@@ -18,7 +18,6 @@ import msgspec
 from msgspec import Struct
 from starlette.types import Receive, Scope, Send
 
-from fraudkit.domain.decision import Versions
 from fraudkit.domain.decoding import (
     BODY_BYTES_MAX,
     decode_outcome,
@@ -26,10 +25,13 @@ from fraudkit.domain.decoding import (
     decode_transaction,
 )
 from fraudkit.engine import Engine
-from fraudkit.errors import FraudkitError, JournalError
-from fraudkit.journal.record import Journal
+from fraudkit.errors import FraudkitError
+from service.metrics import Metrics
+from service.observing import REQUEST_ID
 from service.refusals import Answer, internal_error, refusal, refusal_of
+from service.request_log import shown_id
 from service.security_headers import SECURITY_HEADERS
+from service.stages import watched
 from service.turns import Turns
 
 __all__ = [
@@ -38,8 +40,6 @@ __all__ = [
     "Endpoint",
     "Headers",
     "OutcomeAccepted",
-    "Ready",
-    "readiness",
     "recommend",
     "record",
     "score",
@@ -75,35 +75,6 @@ class Alive(Struct, frozen=True, kw_only=True):
     alive: bool = True
 
 
-class Ready(Struct, frozen=True, kw_only=True):
-    """Whether orders can be decided.
-
-    Attributes
-    ----------
-    ready : bool
-        Whether all of the following hold.
-    bundle_loaded, windows_rebuilt : bool
-        The bundle passed its checks; the journal was replayed into the windows.
-    journal_writable : bool or None
-        An append would be taken now; ``None`` where there is no journal.
-    problem : str or None
-        What to put right.
-    keys_problem : str or None
-        Why the key file cannot be read; the keys that were loaded before go on, so orders can
-        be decided nonetheless.
-    versions : Versions
-        What decides.
-    """
-
-    ready: bool
-    bundle_loaded: bool
-    windows_rebuilt: bool
-    journal_writable: bool | None
-    problem: str | None
-    keys_problem: str | None
-    versions: Versions
-
-
 class Endpoint:
     """A POST route as a bare ASGI application: admits, reads, answers, and never raises.
 
@@ -135,7 +106,7 @@ class Endpoint:
             body = await _read(receive)
             if body is None:
                 return
-            answer = await self._in_turn(body) if isinstance(body, bytes) else body
+            answer = await self._in_turn(body, scope) if isinstance(body, bytes) else body
         length = (b"content-length", b"%d" % len(answer.body))
         headers = [_JSON, length, *answer.headers, *SECURITY_HEADERS]
         await send({"type": "http.response.start", "status": answer.status, "headers": headers})
@@ -147,42 +118,57 @@ class Endpoint:
             return answer
         return _refused_media_type(given) or _refused_length(given)
 
-    async def _in_turn(self, body: bytes) -> Answer:
+    async def _in_turn(self, body: bytes, scope: Scope) -> Answer:
+        request_id = scope.get(REQUEST_ID, b"")
         if self._turns is None:
-            return self._answered(body)
-        answered = self._turns.join(partial(self._answered, body))
+            return self._answered(body, request_id)
+        work = watched(scope, partial(self._answered, body, request_id))
+        answered = self._turns.join(work)
         return _OVERLOADED if answered is None else await answered
 
-    def _answered(self, body: bytes) -> Answer:
+    def _answered(self, body: bytes, request_id: bytes) -> Answer:
         try:
             return self._answer(body, time.time_ns() // 1_000_000)
         except FraudkitError as error:
             answer = refusal_of(error, body)
             if answer.status >= 500:
-                _log.error("%s: %s", type(error).__name__, error)
+                named = {"request_id": shown_id(request_id)}
+                _log.error("%s: %s", type(error).__name__, error, extra=named)
             return answer
         except Exception as error:  # noqa: BLE001 - the last guard: one bad order stops no other
             # The message may quote the order, so the log gets the place and the kind only.
             place = "".join(traceback.format_tb(error.__traceback__))
-            _log.error("A fault of the service, %s at:\n%s", type(error).__name__, place)
+            named = {"request_id": shown_id(request_id)}
+            _log.error(
+                "A fault of the service, %s at:\n%s", type(error).__name__, place, extra=named
+            )
             return internal_error()
 
 
-def score(engine: Engine) -> Callable[[bytes, int], Answer]:
+def score(engine: Engine, metrics: Metrics) -> Callable[[bytes, int], Answer]:
     """Return the answer of ``POST /v1/score``: the decision, which `Turns` writes."""
+    decode = metrics.stages.of("decode", decode_transaction)
+    decide = metrics.stages.of("decide", engine.decide)
+    unwritten = metrics.unwritten
 
     def answer(body: bytes, now_ms: int) -> Answer:
-        return Answer(200, engine.decide(decode_transaction(body), now_ms=now_ms).body)
+        transaction = decode(body)
+        noted = decide(transaction, now_ms=now_ms)
+        unwritten.add(transaction, noted)
+        return Answer(200, noted.body)
 
     return answer
 
 
-def record(engine: Engine) -> Callable[[bytes, int], Answer]:
+def record(engine: Engine, metrics: Metrics) -> Callable[[bytes, int], Answer]:
     """Return the answer of ``POST /v1/outcomes``."""
 
     def answer(body: bytes, now_ms: int) -> Answer:
         outcome = decode_outcome(body)
         is_new = engine.record(outcome, now_ms=now_ms)
+        metrics.unwritten.settle()  # what waited was written before it
+        if is_new:
+            metrics.decisions.count_outcome(outcome)
         accepted = OutcomeAccepted(
             outcome_id=outcome.outcome_id, accepted=True, duplicate=not is_new
         )
@@ -198,29 +184,6 @@ def recommend(engine: Engine) -> Callable[[bytes, int], Answer]:
         return Answer(200, _encode(engine.recommend(decode_payment_context(body), now_ms=now_ms)))
 
     return answer
-
-
-def readiness(engine: Engine, journal: Journal | None, keys_problem: str | None = None) -> Ready:
-    """Return the body of ``GET /readyz``.
-
-    There is no engine before its bundle is loaded and its windows are rebuilt, so those hold
-    whenever this is asked.
-    """
-    problem = None
-    try:
-        if journal is not None:
-            journal.check_writable()
-    except JournalError as error:
-        problem = str(error)
-    return Ready(
-        ready=problem is None,
-        bundle_loaded=True,
-        windows_rebuilt=True,
-        journal_writable=None if journal is None else problem is None,
-        problem=problem,
-        keys_problem=keys_problem,
-        versions=engine.versions,
-    )
 
 
 def _refused_media_type(given: dict[bytes, bytes]) -> Answer | None:

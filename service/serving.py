@@ -6,7 +6,6 @@ Invariant: nothing of a request reaches the terminal or a log.
 from __future__ import annotations
 
 import gc
-import logging
 import shlex
 import signal
 import socket
@@ -23,6 +22,7 @@ from service.app import create_app
 from service.examples import ORDER
 from service.gate import open_gate
 from service.opening import opened
+from service.request_log import configure_log
 from service.settings import Settings
 
 __all__ = ["pasteable_curl", "serve"]
@@ -41,7 +41,7 @@ def serve(settings: Settings) -> None:
     KeyboardInterrupt
         When it was told to stop, after the requests under way and with the journal closed.
     """
-    logging.basicConfig(format="%(asctime)s %(levelname)s %(message)s", level=logging.WARNING)
+    configure_log(settings.log_format)
     # uvicorn raises the signal again once it has shut down; as an exception it lets us close.
     signal.signal(signal.SIGTERM, signal.default_int_handler)
     gate = open_gate(settings)
@@ -95,6 +95,7 @@ def _configuration(app: FastAPI) -> uvicorn.Config:
         lifespan="on",
         ws="none",
         access_log=False,
+        log_config=None,  # its lines go where ours go
         log_level="warning",
         proxy_headers=False,
         server_header=False,

@@ -8,7 +8,7 @@ from __future__ import annotations
 import difflib
 import ipaddress
 from collections.abc import Mapping
-from typing import Annotated
+from typing import Annotated, Literal
 
 import msgspec
 from msgspec import Meta, Struct
@@ -16,7 +16,9 @@ from msgspec import Meta, Struct
 from fraudkit.errors import InputError
 from fraudkit.journal.record import Durability
 
-__all__ = ["Settings"]
+__all__ = ["LogFormat", "Settings"]
+
+LogFormat = Literal["auto", "json", "text"]
 
 _PREFIX = "FRAUDKIT_"
 _NOT_OURS = frozenset({"FRAUDKIT_DATA", "FRAUDKIT_SLOW"})
@@ -141,6 +143,31 @@ class Settings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
             description="How many requests may wait; the next gets 503 with `Retry-After` at once",
         ),
     ] = 256
+    log_format: Annotated[
+        LogFormat,
+        Meta(description="`json`, `text`, or `auto`: text on a terminal, else JSON"),
+    ] = "auto"
+    traces_endpoint: (
+        Annotated[
+            str,
+            Meta(
+                pattern="^https?://",
+                description=(
+                    "Where traces go by OTLP over HTTP: `http://127.0.0.1:4318/v1/traces`; "
+                    "without one there are none"
+                ),
+            ),
+        ]
+        | None
+    ) = None
+    traces_share: Annotated[
+        float,
+        Meta(
+            ge=0,
+            le=1,
+            description="How many of the requests that bring no `traceparent` are traced",
+        ),
+    ] = 0.01
     ip_files: Annotated[
         str, Meta(description="MaxMind-format files about IP addresses, separated by commas")
     ] = ""

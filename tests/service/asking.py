@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+from collections.abc import Sequence
 from typing import Any
 
 import httpx
@@ -18,6 +20,25 @@ def order_with(**fields: Any) -> bytes:
 
 def posted(client: httpx.Client, path: str, body: Any, **headers: str) -> httpx.Response:
     return client.post(path, content=body, headers={**JSON, **headers})
+
+
+def in_process(app: Any, *requests: httpx.Request) -> list[httpx.Response]:
+    """Ask the application one after the other, without a socket."""
+    return asyncio.run(_asked(app, requests))
+
+
+async def _asked(app: Any, requests: Sequence[httpx.Request]) -> list[httpx.Response]:
+    transport = httpx.ASGITransport(app, raise_app_exceptions=False)
+    async with httpx.AsyncClient(transport=transport) as client:
+        return [await client.send(request) for request in requests]
+
+
+def post(path: str, body: bytes, **headers: str) -> httpx.Request:
+    return httpx.Request("POST", f"http://service{path}", content=body, headers=headers)
+
+
+def get(path: str, **headers: str) -> httpx.Request:
+    return httpx.Request("GET", f"http://service{path}", headers=headers)
 
 
 def error_of(response: httpx.Response) -> dict[str, str]:

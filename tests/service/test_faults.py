@@ -61,7 +61,10 @@ def test_a_journal_that_cannot_be_written_is_not_ready(tmp_path: Path, bundle: P
     response, scored = in_process(app, [("/readyz", b""), ("/v1/score", order_with())])
     assert (response.status_code, scored.status_code) == (503, 503)
     assert response.json()["journal_writable"] is False
-    assert "cannot be written" in response.json()["problem"]
+    assert response.json()["store_reachable"] is True
+    problems = response.json()["problems"]
+    assert set(problems) == {"journal_writable"}
+    assert "cannot be written" in problems["journal_writable"]
 
 
 def ask_endpoint(endpoint: Endpoint, messages: Iterator[dict[str, Any]]) -> list[Any]:

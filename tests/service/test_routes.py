@@ -230,7 +230,8 @@ def test_health_and_readiness(client: httpx.Client) -> None:
         "bundle_loaded": True,
         "windows_rebuilt": True,
         "journal_writable": True,
-        "problem": None,
+        "store_reachable": True,
+        "problems": {},
         "keys_problem": None,
     }
 

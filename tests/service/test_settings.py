@@ -37,6 +37,9 @@ def test_every_field_has_its_variable() -> None:
             "FRAUDKIT_DURABILITY": "power_loss",
             "FRAUDKIT_TRUSTED_KEYS": "keys",
             "FRAUDKIT_WAITING_MAX": "9",
+            "FRAUDKIT_LOG_FORMAT": "json",
+            "FRAUDKIT_TRACES_ENDPOINT": "http://127.0.0.1:4318/v1/traces",
+            "FRAUDKIT_TRACES_SHARE": "0.5",
             "FRAUDKIT_IP_FILES": "country.mmdb,asn.mmdb",
             "FRAUDKIT_CARD_RANGES": "ranges.csv",
         }
@@ -44,7 +47,8 @@ def test_every_field_has_its_variable() -> None:
     assert msgspec.structs.astuple(settings) == (
         *("b", "d", "0.0.0.0", 0, KEY, "keys.json"),  # noqa: S104 - as above
         *("redis://:secret@cache:6379/0", "postgresql://u:secret@db/orders", "power_loss"),
-        *("keys", 9, "country.mmdb,asn.mmdb", "ranges.csv"),
+        *("keys", 9, "json", "http://127.0.0.1:4318/v1/traces", 0.5),
+        *("country.mmdb,asn.mmdb", "ranges.csv"),
     )
     assert "secret" not in repr(settings)
 
@@ -74,6 +78,9 @@ def test_other_hosts_are_beyond_loopback(host: str) -> None:
         ("FRAUDKIT_API_KEY", "a key with spaces in it", "FRAUDKIT_API_KEY must be str matching"),
         ("FRAUDKIT_JOURNAL_URL", "mysql://u:secret@db/d", "FRAUDKIT_JOURNAL_URL must be str match"),
         ("FRAUDKIT_DURABILITY", "always", "FRAUDKIT_DURABILITY must be "),
+        ("FRAUDKIT_LOG_FORMAT", "xml", "FRAUDKIT_LOG_FORMAT must be"),
+        ("FRAUDKIT_TRACES_ENDPOINT", "collector:4318", "FRAUDKIT_TRACES_ENDPOINT must be str"),
+        ("FRAUDKIT_TRACES_SHARE", "1.5", "FRAUDKIT_TRACES_SHARE must be float <= 1.0"),
         ("WEB_CONCURRENCY", "4", "WEB_CONCURRENCY must be 1. Got '4'"),
     ],
 )

@@ -99,6 +99,7 @@ def test_what_is_not_run_is_served_or_needs_public_data() -> None:
         "needs the public data sets",
         "needs the journal of a running service",
         "needs a trained bundle",
+        "needs a PostgreSQL",
     }
     assert all(block.language == "sh" for block in left_out)
 

@@ -181,7 +181,7 @@ def test_a_file_that_breaks_while_it_serves_stops_nobody(
     assert ready.json()["keys_problem"].startswith(f"{path} must be a key file")
     assert asked(client, text).status_code == 200
     log = keyed.folder.with_suffix(".log").read_text()
-    assert f"ERROR {path} must be a key file" in log
+    assert f'"message": "{path} must be a key file' in log
     path.write_bytes(whole)
     wait_for(lambda: client.get("/readyz").json()["keys_problem"] is None)
     assert asked(client, text).status_code == 200

@@ -196,10 +196,12 @@ def test_only_two_are_explained_at_once_and_the_loop_goes_on(
 def test_the_document_tells_the_route() -> None:
     paths = openapi_document("1.2.3", needs_key=True)["paths"]
     operation = paths["/v1/decisions/{transaction_id}"]["get"]
-    assert set(operation["responses"]) == {"200", "401", "404", "409", "500", "503"}
-    assert operation["security"] == [{"key": []}]
+    assert set(operation["responses"]) == {
+        *("200", "401", "403", "404", "409", "429", "500", "503")
+    }
+    assert operation["security"] == [{"key": ["admin"]}]
     assert [parameter["name"] for parameter in operation["parameters"]] == ["transaction_id"]
-    assert paths["/metrics"]["get"]["security"] == [{"key": []}]
+    assert paths["/metrics"]["get"]["security"] == [{"key": ["admin"]}]
     without = openapi_document("1.2.3", needs_key=False)["paths"]
     assert "security" not in without["/metrics"]["get"]
     assert "401" not in without["/v1/decisions/{transaction_id}"]["get"]["responses"]

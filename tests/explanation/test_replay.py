@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from datetime import timedelta
 from functools import cache
 from pathlib import Path
@@ -50,8 +50,11 @@ class ListJournal:
         self.held: list[Record] = []
 
     def append(self, record: Record) -> bool:
-        self.held.append(record)
-        return True
+        return self.append_many([record])[0]
+
+    def append_many(self, records: Sequence[Record]) -> list[bool]:
+        self.held.extend(records)
+        return [True] * len(records)
 
     def last_decision(self, transaction_id: str) -> DecisionRecord | None:
         return next(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
+from contextlib import suppress
 from datetime import timedelta
 from functools import cache
 from pathlib import Path
@@ -29,7 +30,7 @@ from fraudkit.decisions.segments import Segment
 from fraudkit.domain.decision import Decision
 from fraudkit.domain.transaction import Transaction
 from fraudkit.engine import Engine
-from fraudkit.errors import ReplayDiffers, ReplayError, StoreError
+from fraudkit.errors import ReplayDiffers, ReplayError, StoreError, TransactionConflict
 from fraudkit.explanation import Replayer, explain_record, replay_journal, replay_record
 from fraudkit.features.state import Appended
 from fraudkit.journal.record import DecisionRecord, OutcomeRecord, Record
@@ -105,7 +106,8 @@ def decided(
         hash_key=b"k" * 16,
     ) as engine:
         for transaction in transactions:
-            engine.score(transaction)
+            with suppress(TransactionConflict):  # the decision that stands stays
+                engine.score(transaction)
     return journal.decisions
 
 

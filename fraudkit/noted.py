@@ -7,9 +7,9 @@ written together, in the order in which they were decided, or none of them.
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from typing import NamedTuple
 
 import msgspec
+from msgspec import Struct
 
 from fraudkit.domain.decision import Decision
 from fraudkit.domain.transaction import Transaction
@@ -24,7 +24,7 @@ __all__ = ["Noted", "NotedDecisions"]
 _encode = msgspec.json.Encoder().encode
 
 
-class Noted(NamedTuple):
+class Noted(Struct, frozen=True):
     """A decision, and what has to be taken back if it cannot be written.
 
     Attributes

@@ -7,7 +7,7 @@ an order saw can be computed again from the journal alone, exactly.
 from __future__ import annotations
 
 from contextlib import suppress
-from typing import Final, NamedTuple
+from typing import Final
 
 import msgspec
 import numpy as np
@@ -36,7 +36,7 @@ TOO_LATE_WARNING: Final = "event_too_late"
 _BEGINNING_OF_TIME: Final = -(2**62)
 
 
-class Asked(NamedTuple):
+class Asked(Struct, frozen=True):
     """What came of asking the store about an order.
 
     Attributes

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from typing import Final, NamedTuple
 
 import numpy as np
+from msgspec import Struct
 from numpy.typing import NDArray
 
 from fraudkit.decisions.policy import ACTIONS
@@ -40,7 +41,7 @@ SHAPES: Final = tuple(
 """`Decision.shaped_by` of all flags together, by their sum."""
 
 
-class Ruling(NamedTuple):
+class Ruling(Struct, frozen=True):
     """What a policy says of one order; see the attributes of `fraudkit.domain.decision.Decision`.
 
     Attributes

@@ -8,14 +8,23 @@ number) and a run inside a hexadecimal digest.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from threading import local
+from typing import Final, TypeVar
 
 import msgspec
 from msgspec import Struct
 
 from fraudkit.errors import CardNumberRefused
 
-__all__ = ["looks_like_card_number", "may_hold_card_number", "refuse_card_numbers"]
+__all__ = [
+    "decode_searched",
+    "looks_like_card_number",
+    "may_hold_card_number",
+    "refuse_card_numbers",
+]
+
+T = TypeVar("T")
 
 _encode = msgspec.json.Encoder().encode
 
@@ -71,8 +80,32 @@ def may_hold_card_number(encoded: bytes) -> bool:
     return _SHORTEST_RUN in encoded.translate(_DIGITS_TO_ZERO, _SEPARATOR_BYTES)
 
 
+class _Document(local):
+    """The document that a thread decodes."""
+
+    holds_none: bool = False
+
+
+_document: Final = _Document()
+
+
+def decode_searched(decode: Callable[[bytes], T], body: bytes) -> T:
+    r"""Return what a decoder makes of a JSON document.
+
+    Where one pass over the document finds no card number, `refuse_card_numbers` need not search
+    what is made of it: every string stands there as it is, unless there is a ``\`` in it.
+    """
+    _document.holds_none = not (b"\\" in body or may_hold_card_number(body))
+    try:
+        return decode(body)
+    finally:
+        _document.holds_none = False
+
+
 def refuse_card_numbers(value: Struct) -> None:
     """Raise `CardNumberRefused` if any string in the value looks like a full card number."""
+    if _document.holds_none:
+        return
     if may_hold_card_number(_encode(value)):
         for pointer, text in _strings(value, ""):
             if looks_like_card_number(text):

@@ -6,6 +6,7 @@ from typing import TypeVar
 
 import msgspec
 
+from fraudkit.domain.card_number import decode_searched
 from fraudkit.domain.explaining import explain
 from fraudkit.domain.outcome import Outcome
 from fraudkit.domain.payment_choice import PaymentContext
@@ -81,7 +82,7 @@ def _decode(body: bytes, decoder: msgspec.json.Decoder[T], kind: object) -> T:
             "", f"at most {BODY_BYTES_MAX} bytes", f"{len(body)} bytes", "send less in one document"
         )
     try:
-        return decoder.decode(body)
+        return decode_searched(decoder.decode, body)
     except msgspec.ValidationError as error:
         raise explain(error, _plain(body), kind) from None
     except msgspec.DecodeError as error:

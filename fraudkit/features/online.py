@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from struct import Struct
-from typing import Final, NamedTuple
+import struct
+from typing import Final
 
 import numpy as np
+from msgspec import Struct
 from numpy.typing import NDArray
 
 from fraudkit.domain.money import RateTable
@@ -22,11 +23,11 @@ from fraudkit.features.window_arrays import NEVER, NO_AMOUNT
 __all__ = ["OnlineFeatures", "OnlineRow"]
 
 _COLUMN: Final = np.dtype("<i8")
-_HEAD: Final = Struct("<8sqqq")
+_HEAD: Final = struct.Struct("<8sqqq")
 """The first columns of an event row: event id, event time, available at, amount."""
 
 
-class OnlineRow(NamedTuple):
+class OnlineRow(Struct, frozen=True):
     """A feature row and what else is known of its transaction.
 
     Attributes

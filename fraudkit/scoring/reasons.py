@@ -9,6 +9,7 @@ from typing import Final, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from fraudkit.compiled import compiled
 from fraudkit.domain.decision import Reason
 from fraudkit.features.clearing import WindowClearing, window_clearings
 from fraudkit.features.customer_words import customer_texts
@@ -24,12 +25,13 @@ _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 _LAST_MS: Final = (datetime(9999, 12, 31, tzinfo=UTC) - _EPOCH) // timedelta(milliseconds=1)
 
 
-class _Group(NamedTuple):
-    """The features of one reason code."""
+class _Words(NamedTuple):
+    """What is said where a feature is the strongest of its reason code."""
 
     code: str
     customer_text: str
-    columns: list[int]
+    feature: Feature
+    clearing: WindowClearing | None
 
 
 class Reasons:
@@ -45,23 +47,21 @@ class Reasons:
         The most reasons given.
     """
 
-    __slots__ = ("_clearings", "_features", "_groups", "_most", "_places")
+    __slots__ = ("_most", "_places", "_words")
 
     def __init__(
         self, features: FeatureSet, reference: NDArray[np.float64], *, most: int = 4
     ) -> None:
-        self._features = features.features
-        self._clearings: list[WindowClearing | None] = [None] * len(self._features)
-        for column, clearing in window_clearings(features, reference).items():
-            self._clearings[column] = clearing
-        texts = customer_texts(self._features)
-        columns: dict[str, list[int]] = {code: [] for code in sorted(texts)}
-        for column, feature in enumerate(self._features):
-            columns[feature.reason_code].append(column)
-        self._groups = [_Group(code, texts[code], held) for code, held in columns.items()]
-        codes = list(columns)
-        self._places = np.array([codes.index(f.reason_code) for f in self._features], np.int64)
+        texts = customer_texts(features.features)
+        clearings = window_clearings(features, reference)
+        self._words = [
+            _Words(feature.reason_code, texts[feature.reason_code], feature, clearings.get(column))
+            for column, feature in enumerate(features.features)
+        ]
+        codes = sorted(texts)
+        self._places = np.array([codes.index(words.code) for words in self._words], np.int64)
         self._most = most
+        self._strongest(np.zeros(len(self._words)))  # loads the machine code
 
     def of(
         self, values: NDArray[np.float64], shapley: NDArray[np.float64], time_ms: int
@@ -77,18 +77,14 @@ class Reasons:
         time_ms : int
             The order's event time, UTC epoch milliseconds.
         """
-        added = shapley.tolist()
-        weights = np.bincount(self._places, shapley, len(self._groups)).tolist()
         reasons = []
-        for place in self._strongest(weights):
-            code, customer_text, columns = self._groups[place]
-            strongest = max(columns, key=added.__getitem__)
-            clearing = self._clearings[strongest]
+        for column, weight in self._strongest(shapley):
+            code, customer_text, feature, clearing = self._words[column]
             reasons.append(
                 Reason(
                     code=code,
-                    text=feature_text(self._features[strongest], float(values[strongest])),
-                    weight=round(weights[place], 4),
+                    text=feature_text(feature, float(values[column])),
+                    weight=round(weight, 4),
                     customer_text=customer_text,
                     clears_by=(
                         None if clearing is None else moment(clearing.clears_by_ms(values, time_ms))
@@ -99,16 +95,47 @@ class Reasons:
 
     def codes_of_many(self, shapley: NDArray[np.float64]) -> list[list[str]]:
         """Return the reason codes of many orders, from values of shape (n_orders, n_features)."""
-        n_codes = len(self._groups)
-        return [
-            [self._groups[place].code for place in self._strongest(weights)]
-            for row in shapley
-            for weights in (np.bincount(self._places, row, n_codes).tolist(),)
-        ]
+        words = self._words
+        return [[words[column].code for column, _weight in self._strongest(row)] for row in shapley]
 
-    def _strongest(self, weights: list[float]) -> list[int]:
-        raising = [place for place, weight in enumerate(weights) if weight >= LEAST_WEIGHT]
-        return sorted(raising, key=weights.__getitem__, reverse=True)[: self._most]
+    def _strongest(self, shapley: NDArray[np.float64]) -> list[tuple[int, float]]:
+        """Return the strongest feature and the weight of each reason, strongest first."""
+        columns, weights = np.empty(self._most, np.int64), np.empty(self._most)
+        count = _find_strongest(shapley, self._places, columns, weights)
+        return list(zip(columns.tolist(), weights.tolist(), strict=True))[:count]
+
+
+@compiled
+def _find_strongest(
+    shapley: NDArray[np.float64],
+    places: NDArray[np.int64],
+    columns: NDArray[np.int64],
+    weights: NDArray[np.float64],
+) -> int:
+    """Write the strongest reasons' strongest columns and weights; return how many there are.
+
+    Of reasons that weigh the same, the one whose place is first goes first.
+    """
+    n_places, most, count = places.max() + 1, len(columns), 0
+    totals, strongest = np.zeros(n_places), np.full(n_places, -1)
+    for column in range(len(places)):
+        place = places[column]
+        totals[place] += shapley[column]
+        if strongest[place] < 0 or shapley[column] > shapley[strongest[place]]:
+            strongest[place] = column
+    for place in range(n_places):
+        if not totals[place] >= LEAST_WEIGHT:
+            continue
+        rank = count
+        while rank > 0 and weights[rank - 1] < totals[place]:
+            rank -= 1
+        if rank == most:
+            continue
+        count = min(count + 1, most)
+        for later in range(count - 1, rank, -1):
+            columns[later], weights[later] = columns[later - 1], weights[later - 1]
+        columns[rank], weights[rank] = strongest[place], totals[place]
+    return count
 
 
 def moment(time_ms: int | None) -> datetime | None:

@@ -7,7 +7,7 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
-from fraudkit.compiled import compiled
+from fraudkit.compiled import compiled, compiled_part
 from fraudkit.domain.outcome import Status
 from fraudkit.errors import InputError
 from fraudkit.features.plan import WindowPlan
@@ -35,6 +35,8 @@ __all__ = ["CAPACITY_MAX", "MemoryStore"]
 
 CAPACITY_MAX: Final = 100_000_000
 """Places of events are 32-bit integers."""
+
+_APPENDED: Final = tuple(Appended)
 
 
 class MemoryStore:
@@ -130,14 +132,26 @@ class MemoryStore:
             found = _append(*self._log, event, self._allowed_lateness_ms, self._retention_ms)
             if found == NO_ROOM:
                 self._log = event_log.grown(self._log)
-        if self._pending and found == event_log.ACCEPTED:
-            self._settle(int(event[0]))
-        return Appended(found)
+        return self._appended(event, found)
 
     def exchange(self, event: NDArray[np.int64], out: NDArray[np.float64]) -> Appended:
         """Read for an event, then append it."""
-        self.read(event, out)
-        return self.append(event)
+        found = _exchange(
+            *self._log,
+            event,
+            *self._plan.arrays,
+            *self._scratch,
+            self._plan.max_events,
+            out,
+            self._allowed_lateness_ms,
+            self._retention_ms,
+        )
+        return self.append(event) if found == NO_ROOM else self._appended(event, found)
+
+    def _appended(self, event: NDArray[np.int64], found: int) -> Appended:
+        if self._pending and found == event_log.ACCEPTED:
+            self._settle(int(event[0]))
+        return _APPENDED[found]
 
     def record(self, event_id: int, status: Status, known_at_ms: int) -> bool:
         """Note what became of an event; see `StateStore.record`."""
@@ -224,7 +238,20 @@ def _read(
 ) -> None:
     log = EventArrays(rows, indexed, keys, pool, ids, state)
     arrays = WindowArrays(entities, needed, windows, lanes, features)
-    scratch = Scratch(held, ends, seen)
+    _fill(log, query, arrays, Scratch(held, ends, seen), max_events, out)
+
+
+@compiled_part
+def _fill(
+    log: EventArrays,
+    query: NDArray[np.int64],
+    arrays: WindowArrays,
+    scratch: Scratch,
+    max_events: int,
+    out: NDArray[np.float64],
+) -> None:
+    """Write the value of every window for a query."""
+    entities, held = arrays.entities, scratch.held
     prefetch_events(log, query, entities[:, 0])
     for entity in range(len(entities)):
         column = entities[entity, 0]
@@ -232,7 +259,7 @@ def _read(
             unknown_values(entity, arrays, out)
             continue
         places = find_places(log, query[column], column)
-        count = take_visible(rows, places, query, entity, max_events, arrays, held)
+        count = take_visible(log.rows, places, query, entity, max_events, arrays, held)
         start_search(scratch, 0)
         window_values(held, 0, count, query, entity, arrays, scratch, out)
 
@@ -250,6 +277,34 @@ def _append(
     retention_ms: int,
 ) -> int:
     log = EventArrays(rows, indexed, keys, pool, ids, state)
+    return event_log.append_event(log, event, allowed_lateness_ms, retention_ms)
+
+
+@compiled
+def _exchange(
+    rows: NDArray[np.int64],
+    indexed: NDArray[np.int64],
+    keys: NDArray[np.int64],
+    pool: NDArray[np.int32],
+    ids: NDArray[np.int32],
+    state: NDArray[np.int64],
+    event: NDArray[np.int64],
+    entities: NDArray[np.int64],
+    needed: NDArray[np.int64],
+    windows: NDArray[np.int64],
+    lanes: NDArray[np.int64],
+    features: NDArray[np.int64],
+    held: NDArray[np.int64],
+    ends: NDArray[np.int64],
+    seen: NDArray[np.int64],
+    max_events: int,
+    out: NDArray[np.float64],
+    allowed_lateness_ms: int,
+    retention_ms: int,
+) -> int:
+    log = EventArrays(rows, indexed, keys, pool, ids, state)
+    arrays = WindowArrays(entities, needed, windows, lanes, features)
+    _fill(log, event, arrays, Scratch(held, ends, seen), max_events, out)
     return event_log.append_event(log, event, allowed_lateness_ms, retention_ms)
 
 

@@ -265,6 +265,36 @@ def test_a_card_number_has_an_error_of_its_own() -> None:
     assert "token" in error.hint
 
 
+@pytest.mark.parametrize("separator", ["", " ", "-", "\u00a0"])
+@pytest.mark.parametrize("step", [1, 3, 16])
+@pytest.mark.parametrize("indent", [None, 2])
+def test_a_card_number_is_found_however_the_document_writes_it(
+    separator: str, step: int, indent: int | None
+) -> None:
+    text = separator.join(["4111", "1111", "1111", "1111"])
+    plain = json.dumps({**TRANSACTION, "order_id": text}, indent=indent, ensure_ascii=False)
+    escaped = "".join(
+        f"\\u{ord(character):04x}" if place % step == 0 else character
+        for place, character in enumerate(text)
+    )
+    for body in (plain, plain.replace(text, escaped), json.dumps(json.loads(plain))):
+        error = refused(body.encode())
+        assert isinstance(error, CardNumberRefused)
+        assert error.pointer == "/order_id"
+
+
+@pytest.mark.parametrize("body", [json.dumps(TRANSACTION).encode(), b"{", b'{"order": 1}'])
+def test_a_document_without_a_card_number_says_nothing_of_the_next_value(body: bytes) -> None:
+    with suppress(InvalidField):
+        decode_transaction(body)
+    with pytest.raises(CardNumberRefused):
+        msgspec.structs.replace(
+            decode_transaction(json.dumps(TRANSACTION).encode()), order_id="4111111111111111"
+        )
+    with pytest.raises(CardNumberRefused):
+        convert({**TRANSACTION, "order_id": "4111111111111111"}, Transaction)
+
+
 @given(JSON_VALUES)
 def test_what_came_is_shown_short(value: object) -> None:
     assert len(shown(value)) <= 80

@@ -12,7 +12,7 @@ from fraudkit.features.catalog import default_features
 from fraudkit.features.customer_words import customer_texts
 from fraudkit.features.order_catalog import CATEGORIES
 from fraudkit.features.spec import Aggregation, Feature, OrderFeature
-from fraudkit.scoring.reasons import LEAST_WEIGHT, Reasons
+from fraudkit.scoring.reasons import LEAST_WEIGHT, Reasons, feature_text
 
 LEVELS = ["oak", "beech", "elm"]
 FEATURES = default_features(
@@ -61,6 +61,22 @@ def test_the_strongest_reasons_that_raise_the_risk_are_given_strongest_first(
     assert [sums[reason.code] for reason in reasons] == raising[:most]
     assert [reason.weight for reason in reasons] == [round(weight, 4) for weight in raising[:most]]
     assert len({reason.code for reason in reasons}) == len(reasons)
+
+
+@given(values=rows(), shapley=contributions, most=st.integers(0, 6))
+def test_of_equals_the_first_code_and_the_first_feature_go_first(
+    values: NDArray[np.float64], shapley: NDArray[np.float64], most: int
+) -> None:
+    sums = summed(shapley)
+    codes = sorted(code for code, weight in sums.items() if weight >= LEAST_WEIGHT)
+    codes.sort(key=sums.__getitem__, reverse=True)
+    held = {code: [place for place in range(N_FEATURES) if CODES[place] == code] for code in codes}
+    strongest = [max(held[code], key=shapley.__getitem__) for code in codes[:most]]
+    reasons = Reasons(FEATURES, REFERENCE, most=most).of(values, shapley, NOON_MS)
+    assert [(reason.code, reason.text) for reason in reasons] == [
+        (CODES[place], feature_text(FEATURES.features[place], float(values[place])))
+        for place in strongest
+    ]
 
 
 @given(values=rows(), shapley=contributions)

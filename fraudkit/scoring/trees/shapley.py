@@ -27,7 +27,7 @@ from numpy.typing import NDArray
 
 from fraudkit.compiled import compiled, compiled_part
 from fraudkit.errors import ModelNotSupported
-from fraudkit.scoring.trees.layout import READING, Ensemble, goes_right, read_row
+from fraudkit.scoring.trees.layout import Ensemble, read_row
 
 __all__ = ["Game", "explain_block", "explain_row", "game_against"]
 
@@ -120,7 +120,7 @@ def game_against(ensemble: Ensemble, n_trees: int, reference: NDArray[np.float64
         If more features than any honest model has meet on one way through a tree.
     """
     nodes, n_readings = ensemble.nodes, len(ensemble.feature)
-    readings = np.empty(n_readings, READING)
+    readings = np.empty(n_readings, np.int64)
     read_row(ensemble, reference, np.empty(n_readings), readings)
     splits = np.zeros(len(nodes), _SPLIT)
     for name in ("key", "left", "reading"):
@@ -147,7 +147,7 @@ def _batches(starts: NDArray[np.int64]) -> NDArray[np.int64]:
 
 @compiled
 def _follow_reference(
-    ensemble: Ensemble, n_trees: int, readings: NDArray[np.void], splits: NDArray[np.void]
+    ensemble: Ensemble, n_trees: int, readings: NDArray[np.int64], splits: NDArray[np.void]
 ) -> int:
     """Fill in what is known of the reference; return how many features meet on one way at most."""
     n_nodes, n_features = len(splits), ensemble.feature.max() + 1
@@ -169,7 +169,7 @@ def _follow_reference(
                 place = parent[place]
                 continue
             if visit == 0:
-                right = goes_right(split.key, readings[split.reading], ensemble.words)
+                right = readings[split.reading] > split.key
                 split.turns_right, split.is_open = right, not is_ours[feature]
                 split.earlier, latest[feature] = latest[feature], place
             parts = split.turns_right != visit
@@ -206,7 +206,7 @@ def explain_row(game: Game, row: NDArray[np.float64], out: NDArray[np.float64]) 
     """Add the Shapley values of a row, shape (n_features,), to ``out``; return its raw score."""
     ensemble = game.ensemble
     n_readings, n_trees = len(ensemble.feature), game.bounds[-1]
-    readings = np.empty(n_readings, READING)
+    readings = np.empty(n_readings, np.int64)
     read_row(ensemble, row, np.empty(n_readings), readings)
     n_visits, n_branches = game.n_most + 2, 2 * game.n_most + 4
     work = _Work(
@@ -237,13 +237,13 @@ def explain_block(game: Game, rows: NDArray[np.float64], out: NDArray[np.float64
 
 @compiled_part
 def _walk(
-    game: Game, readings: NDArray[np.void], first: int, end: int, work: _Work
+    game: Game, readings: NDArray[np.int64], first: int, end: int, work: _Work
 ) -> tuple[np.uint64, np.uint64]:
     """Visit what can be reached in trees ``first:end``; return the ends of leaves and of splits.
 
     Every visit writes all that any visit may; what was not meant is overwritten by the next.
     """
-    visits, words, step = work.visits, game.ensemble.words, np.uint64(_STEP)
+    visits, step = work.visits, np.uint64(_STEP)
     head, tail, leaf_end, split_end = np.uint64(0), np.uint64(0), _LEAVES, _SPLITS + step
     for tree in range(first, end):
         visits[tail] = game.ensemble.roots[tree]
@@ -253,7 +253,7 @@ def _walk(
         head += step
         place = visit & _PLACE
         split = game.splits[place]
-        right = goes_right(split.key, readings[np.uint64(split.reading)], words)
+        right = np.uint64(readings[np.uint64(split.reading)] > split.key)
         parts = right ^ np.uint64(split.turns_right)
         parts_openly = parts & np.uint64(split.is_open)
         was_theirs = np.uint64(work.is_theirs[np.uint64(split.earlier)])

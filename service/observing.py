@@ -5,6 +5,7 @@ A request that succeeds costs a few microseconds of counting, and no line of the
 
 from __future__ import annotations
 
+from collections.abc import Awaitable
 from time import perf_counter_ns
 from typing import Final
 
@@ -123,10 +124,11 @@ class Observing:
 class _Seen:
     """What is seen of one request and of its answer, which is sent on."""
 
-    __slots__ = (
-        *("_send", "body", "is_sampled", "is_traced", "observation", "request_id"),
-        *("route", "start_ns", "status", "traceparent"),
-    )
+    observation: Observation | None = None
+    is_sampled = False
+    is_traced = False
+    status = 0
+    body = b""
 
     def __init__(
         self, send: Send, route: str, request_id: bytes, traceparent: bytes | None
@@ -136,18 +138,14 @@ class _Seen:
         self.request_id = request_id
         self.traceparent = traceparent
         self.start_ns = perf_counter_ns()
-        self.observation: Observation | None = None
-        self.is_sampled = self.is_traced = False
-        self.status = 0
-        self.body = b""
 
-    async def send(self, message: Message) -> None:
+    def send(self, message: Message) -> Awaitable[None]:
         if message["type"] == "http.response.start":
             self.status = message["status"]
             message["headers"] = [*message["headers"], (b"x-request-id", self.request_id)]
         elif self.status >= 400:
             self.body += message.get("body", b"")
-        await self._send(message)
+        return self._send(message)
 
 
 def _route_of(path: str) -> str:

@@ -71,7 +71,9 @@ def served(
     with SqliteJournal.open_readonly(folder / "journal.sqlite3") as journal:
         records = list(journal.records())
     orders = {v.transaction_id: v for v in stream if isinstance(v, Transaction)}
-    return records, shop.read(write_lines(folder / "orders.ndjson", [*orders.values()])).frame
+    # The file lacks some of the orders.
+    told = [order for number, order in enumerate(orders.values()) if number % 11]
+    return records, shop.read(write_lines(folder / "orders.ndjson", told)).frame
 
 
 def verified(

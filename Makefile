@@ -59,6 +59,22 @@ bench: $(DEV) ## Run the benchmarks
 	@$(BIN)/python -m benchmarks.features
 	@$(BIN)/python -m benchmarks.scoring
 
+# Each peer of benchmarks.http has an environment of its own: their dependencies exclude each other.
+PEERS := fastapi mlserver bentoml litserve
+PEER_ENVIRONMENTS := $(PEERS:%=build/peers/%/.installed)
+
+.PHONY: bench-peers
+bench-peers: $(DEV) ## Install the peers of the service, each by itself, and run it against them
+	@$(MAKE) --keep-going $(PEER_ENVIRONMENTS) || true
+	@$(BIN)/python -m benchmarks.http
+
+build/peers/%/.installed: requirements/peers-%.txt | $(DEV)
+	@echo "Installing the peer $* into build/peers/$*."
+	@rm -rf build/peers/$* && $(PYTHON) -m venv build/peers/$*
+	@build/peers/$*/bin/pip install --quiet --require-hashes --only-binary :all: --requirement $< \
+		|| { rm -rf build/peers/$*; echo "The peer $* cannot be installed here: it is left out."; exit 1; }
+	@touch $@
+
 DEMO_DATA := build/demo
 DEMO_SIMULATE := --orders 100000 --seed 1 --out $(DEMO_DATA)
 DEMO_TRAIN := --data $(DEMO_DATA)/orders.ndjson --mapping $(DEMO_DATA)/mapping.toml --seed 1 --out models/demo \
@@ -91,6 +107,12 @@ lock: $(DEV) ## Lock the dependencies of pyproject.toml; UPGRADE=1 takes newer v
 		--output-file requirements/dev.txt pyproject.toml && \
 	$(COMPILE) --extra service --extra ip --extra postgres --extra redis --extra signing --group build --constraint requirements/dev.txt \
 		--output-file requirements/serve.txt pyproject.toml
+
+.PHONY: lock-peers
+lock-peers: $(DEV) ## Lock what the peers need; UPGRADE=1 takes newer versions
+	@export UV_CUSTOM_COMPILE_COMMAND="make lock-peers" && for peer in $(PEERS); do \
+		$(COMPILE) $(if $(UPGRADE),--upgrade) --output-file requirements/peers-$$peer.txt \
+			requirements/peers-$$peer.in || exit 1; done
 
 .PHONY: clean
 clean: ## Remove .venv, caches and build output; data/ and models/ stay

@@ -19,11 +19,12 @@ from urllib.parse import urlsplit
 
 import msgspec
 
+from benchmarks.cores import LOAD_CORE, pinned
 from fraudkit.domain.transaction import Transaction
 from fraudkit.errors import StoreError
 
 __all__ = [
-    "CONNECTIONS",
+    "Bodies",
     "Driven",
     "Orders",
     "drive",
@@ -33,11 +34,8 @@ __all__ = [
     "write_tails",
 ]
 
-CONNECTIONS: Final = 16
-"""Connections that are open at once; each sends its next order when it has its answer."""
-
 _SCRIPT: Final = Path(__file__).with_name("rotate.lua")
-_PATH: Final = "/v1/score"
+_FAILED_SHARE_MAX: Final = 0.01
 
 
 class Driven(msgspec.Struct, frozen=True, kw_only=True):
@@ -72,12 +70,72 @@ class Orders(msgspec.Struct, frozen=True, kw_only=True):
         Time of the first order.
     step_s : int
         Seconds from each order to the next.
+    path : str
+        Of the URL.
     """
 
     tails: Path
     prefix: str
     first_at: datetime
     step_s: int
+    path: str = "/v1/score"
+
+    @property
+    def script_arguments(self) -> tuple[str, ...]:
+        """What ``rotate.lua`` is told."""
+        first_at = str(int(self.first_at.timestamp()))
+        return str(self.tails), self.prefix, first_at, str(self.step_s)
+
+    def lines(self) -> Sequence[bytes]:
+        """Return what is sent in turn."""
+        return self.tails.read_bytes().splitlines()
+
+    def body(self, number: int, line: bytes) -> bytes:
+        """Return the body of a request, counted from 0."""
+        made_at = self.first_at.astimezone(UTC) + timedelta(seconds=number * self.step_s)
+        return b'{"transaction_id":"%s%d","event_time":"%s"%s' % (
+            self.prefix.encode(),
+            number,
+            made_at.isoformat(timespec="seconds").encode(),
+            line,
+        )
+
+    def after(self, n_sent: int) -> Orders:
+        """Return a later round: other ids, and times after those of so many orders."""
+        first_at = self.first_at + timedelta(seconds=n_sent * self.step_s)
+        return msgspec.structs.replace(self, prefix=f"{self.prefix}-", first_at=first_at)
+
+
+class Bodies(msgspec.Struct, frozen=True, kw_only=True):
+    """Whole bodies for a server that remembers none: they are sent in turn as they are.
+
+    Attributes
+    ----------
+    file : Path
+        One body a line.
+    path : str
+        Of the URL.
+    """
+
+    file: Path
+    path: str
+
+    @property
+    def script_arguments(self) -> tuple[str, ...]:
+        """What ``rotate.lua`` is told."""
+        return (str(self.file),)
+
+    def lines(self) -> Sequence[bytes]:
+        """Return what is sent in turn."""
+        return self.file.read_bytes().splitlines()
+
+    def body(self, _number: int, line: bytes) -> bytes:
+        """Return the body of a request."""
+        return line
+
+    def after(self, _n_sent: int) -> Bodies:
+        """Return a later round, which is the same."""
+        return self
 
 
 def write_tails(path: Path, transactions: Iterable[Transaction]) -> None:
@@ -95,35 +153,48 @@ def driver_name() -> str:
     return "asyncio" if shutil.which("wrk") is None else "wrk"
 
 
-def drive(url: str, orders: Orders, seconds: int) -> Driven:
-    """Send orders for some seconds, as fast as they are answered.
+def drive(url: str, sent: Orders | Bodies, seconds: int, *, connections: int) -> Driven:
+    """Send requests for some seconds, as fast as they are answered, from `LOAD_CORE`.
+
+    Parameters
+    ----------
+    url : str
+        Where the server listens.
+    sent : Orders or Bodies
+        What is sent.
+    seconds : int
+        How long.
+    connections : int
+        Open at once; each sends its next request when it has its answer.
 
     Raises
     ------
     fraudkit.errors.StoreError
-        If any request was not answered well.
+        If nothing was answered, or more than one request in a hundred was not answered well.
     """
     wrk = shutil.which("wrk")
-    if wrk is None:
-        driven = asyncio.run(drive_with_asyncio(url, orders, seconds))
-    else:
-        driven = drive_with_wrk(wrk, url, orders, seconds)
-    if driven.failed or not driven.requests:
+    with pinned(LOAD_CORE):
+        if wrk is None:
+            driven = asyncio.run(drive_with_asyncio(url, sent, seconds, connections=connections))
+        else:
+            driven = drive_with_wrk(wrk, url, sent, seconds, connections=connections)
+    if driven.failed > _FAILED_SHARE_MAX * driven.requests or not driven.requests:
         raise StoreError(
-            f"{url}{_PATH} must answer every order with 200. Got {driven.failed} failures among "
-            f"{driven.requests} requests; figures of a failing server mean nothing"
+            f"{url}{sent.path} must answer every order with 200. Got {driven.failed} failures "
+            f"among {driven.requests} requests; figures of a failing server mean nothing"
         )
     return driven
 
 
-def drive_with_wrk(wrk: str, url: str, orders: Orders, seconds: int) -> Driven:
+def drive_with_wrk(
+    wrk: str, url: str, sent: Orders | Bodies, seconds: int, *, connections: int
+) -> Driven:
     """Drive with wrk, on one thread."""
-    script = [str(orders.tails), orders.prefix, str(int(orders.first_at.timestamp()))]
     ran = subprocess.run(  # noqa: S603 - wrk with our own arguments
         [
-            *(wrk, "--threads", "1", "--connections", str(CONNECTIONS)),
-            *("--duration", f"{seconds}s", "--script", str(_SCRIPT), f"{url}{_PATH}", "--"),
-            *(*script, str(orders.step_s)),
+            *(wrk, "--threads", "1", "--connections", str(connections)),
+            *("--duration", f"{seconds}s", "--script", str(_SCRIPT), f"{url}{sent.path}", "--"),
+            *sent.script_arguments,
         ],
         capture_output=True,
         text=True,
@@ -136,12 +207,36 @@ def drive_with_wrk(wrk: str, url: str, orders: Orders, seconds: int) -> Driven:
     return msgspec.json.decode(said[-1], type=Driven)
 
 
-async def drive_with_asyncio(url: str, orders: Orders, seconds: float) -> Driven:
-    """Drive with asyncio streams; slower than wrk, so a fast server waits for it."""
-    round_ = _Round(urlsplit(url).netloc, orders)
+async def drive_with_asyncio(
+    url: str,
+    sent: Orders | Bodies,
+    seconds: float,
+    *,
+    connections: int,
+    rate_rps: float | None = None,
+) -> Driven:
+    """Drive with asyncio streams; slower than wrk, so a fast server waits for it.
+
+    Parameters
+    ----------
+    url, sent, connections
+        As of `drive`.
+    seconds : float
+        How long.
+    rate_rps : float or None
+        Requests a second over all connections, at even distances; a connection whose answer is
+        late sends at once until it is in time again. ``None``: as fast as they are answered.
+    """
+    round_ = _Round(urlsplit(url).netloc, sent)
     start = perf_counter_ns()
     deadline = start + int(seconds * 1e9)
-    failed = await asyncio.gather(*(round_.drive(deadline) for _ in range(CONNECTIONS)))
+    step_ns = 0 if rate_rps is None else int(connections / rate_rps * 1e9)
+    failed = await asyncio.gather(
+        *(
+            round_.drive(start + place * step_ns // connections, deadline, step_ns)
+            for place in range(connections)
+        )
+    )
     return Driven(
         requests=round_.latency_us.total(),
         failed=sum(failed),
@@ -151,19 +246,19 @@ async def drive_with_asyncio(url: str, orders: Orders, seconds: float) -> Driven
 
 
 class _Round:
-    """One round of orders over several connections."""
+    """One round of requests over several connections."""
 
-    def __init__(self, address: str, orders: Orders) -> None:
+    def __init__(self, address: str, sent: Orders | Bodies) -> None:
         self._host, _, port = address.partition(":")
         self._port = int(port)
-        self._orders = orders
-        self._tails: Sequence[bytes] = orders.tails.read_bytes().splitlines()
-        self._head = f"POST {_PATH} HTTP/1.1\r\nhost: {address}\r\n".encode()
-        self._sent = 0
+        self._sent = sent
+        self._lines = sent.lines()
+        self._head = f"POST {sent.path} HTTP/1.1\r\nhost: {address}\r\n".encode()
+        self._n_sent = 0
         self.latency_us: Counter[int] = Counter()
 
-    async def drive(self, deadline_ns: int) -> int:
-        """Send orders over one connection until the deadline; return the failures.
+    async def drive(self, due_ns: int, deadline_ns: int, step_ns: int) -> int:
+        """Send requests over one connection until the deadline; return the failures.
 
         A server that hangs up has failed once, and gets no more over this connection.
         """
@@ -171,7 +266,11 @@ class _Round:
         failed = 0
         try:
             while perf_counter_ns() < deadline_ns:
+                early_ns = due_ns - perf_counter_ns()
+                if step_ns and early_ns > 0:
+                    await asyncio.sleep(early_ns / 1e9)
                 failed += not await self._ask(reader, writer)
+                due_ns += step_ns
         except (asyncio.IncompleteReadError, ConnectionError):
             failed += 1
         finally:
@@ -181,7 +280,7 @@ class _Round:
         return failed
 
     async def _ask(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> bool:
-        """Send one order and return whether it was answered with 200."""
+        """Send one request and return whether it was answered with 200."""
         request = self._next()
         sent_at = perf_counter_ns()
         writer.write(request)
@@ -191,15 +290,9 @@ class _Round:
         return head.startswith(b"HTTP/1.1 200 ")
 
     def _next(self) -> bytes:
-        orders, number = self._orders, self._sent
-        self._sent += 1
-        made_at = orders.first_at.astimezone(UTC) + timedelta(seconds=number * orders.step_s)
-        body = b'{"transaction_id":"%s%d","event_time":"%s"%s' % (
-            orders.prefix.encode(),
-            number,
-            made_at.isoformat(timespec="seconds").encode(),
-            self._tails[number % len(self._tails)],
-        )
+        number = self._n_sent
+        self._n_sent += 1
+        body = self._sent.body(number, self._lines[number % len(self._lines)])
         headers = b"content-type: application/json\r\ncontent-length: %d\r\n\r\n" % len(body)
         return self._head + headers + body
 

@@ -1,8 +1,9 @@
 -- wrk: sends prepared orders in turn, each time with a new id and a later time, because an order
 -- whose id came before is answered from the journal.
--- Arguments: file of order tails, prefix of the ids, first time (epoch seconds), step (seconds).
+-- Arguments: file of order tails, prefix of the ids, first time (epoch seconds), step (seconds);
+-- or only a file of whole bodies, which are sent in turn as they are.
 
-local tails, prefix, first, step = {}, "", 0, 1
+local tails, prefix, first, step = {}, nil, 0, 1
 local sent = 0
 
 function init(args)
@@ -16,6 +17,10 @@ end
 
 function request()
   local tail = tails[sent % #tails + 1]
+  if prefix == nil then
+    sent = sent + 1
+    return wrk.format(nil, nil, nil, tail)
+  end
   local time = os.date("!%Y-%m-%dT%H:%M:%SZ", first + sent * step)
   local head = '{"transaction_id":"' .. prefix .. sent .. '","event_time":"' .. time .. '"'
   sent = sent + 1

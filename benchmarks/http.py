@@ -169,6 +169,7 @@ def measure(
             features=model.rows.shape[1],
             server_core=SERVER_CORE,
             load_core=LOAD_CORE,
+            peer_versions=peers.versions,
             left_out=peers.left_out,
         ),
     )

@@ -3,6 +3,7 @@ import os
 import subprocess
 import sys
 from datetime import UTC, datetime
+from importlib.metadata import version
 from pathlib import Path
 
 import lightgbm
@@ -152,6 +153,7 @@ def test_a_peer_that_is_installed_answers_orders(
     (environments / "fastapi").symlink_to(sys.prefix)
     with running_peers(environments, model, orders, tmp_path) as peers:
         assert set(peers.sent) == {"plain_fastapi"}, peers.left_out
+        assert peers.versions == {"plain_fastapi": version("fastapi")}
         url, sent = peers.sent["plain_fastapi"]
         driven = asyncio.run(drive_with_asyncio(url, sent, 0.3, connections=2))
     assert driven.failed == 0

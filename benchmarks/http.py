@@ -51,7 +51,7 @@ CAVEATS: Final = (
 
 _PEER_ENVIRONMENTS: Final = ROOT / "build" / "peers"
 _ROUNDS: Final = 2
-_WARM_UP_SECONDS: Final = 1
+_WARM_UP_SECONDS_MAX: Final = 3
 _WARM_UP_CONNECTIONS: Final = 8
 _SOAK_LOAD_SHARE: Final = 0.5
 _ORDERS_A_SECOND_MAX: Final = 20_000
@@ -169,6 +169,7 @@ def measure(
             features=model.rows.shape[1],
             server_core=SERVER_CORE,
             load_core=LOAD_CORE,
+            peer_versions=peers.versions,
             left_out=peers.left_out,
         ),
     )
@@ -177,7 +178,7 @@ def measure(
 def _drive_in_turn(targets: Sequence[Target], seconds: int) -> None:
     rounds = min(_ROUNDS, seconds)
     for target in targets:
-        target.drive(_WARM_UP_SECONDS, _WARM_UP_CONNECTIONS, is_counted=False)
+        target.drive(min(_WARM_UP_SECONDS_MAX, seconds), _WARM_UP_CONNECTIONS, is_counted=False)
     for connections in CONNECTIONS:
         for _ in range(rounds):
             for target in targets:
@@ -195,7 +196,7 @@ def _soaked(
 def _orders(tails: Path, seconds: int, soak_seconds: int, seed: int) -> Orders:
     transactions = simulate(DISTINCT_ORDERS, seed).transactions
     write_tails(tails, transactions)
-    driven_s = _WARM_UP_SECONDS + len(CONNECTIONS) * seconds
+    driven_s = _WARM_UP_SECONDS_MAX + len(CONNECTIONS) * seconds
     if soak_seconds:
         driven_s += soak_seconds + warm_up_seconds(soak_seconds)
     orders_most = _ORDERS_A_SECOND_MAX * driven_s

@@ -10,6 +10,7 @@ import socket
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from http.client import HTTPConnection, HTTPException
+from importlib.metadata import Distribution
 from pathlib import Path
 from time import monotonic, sleep
 from typing import Any, Final, NamedTuple
@@ -42,7 +43,7 @@ class Peer(NamedTuple):
     name : str
         Prefix of its figures.
     folder : str
-        Of its environment, within the folder of all of them.
+        Of its environment, within the folder of all of them; the package that serves.
     command : callable
         From the environment's ``bin`` folder, the port and a scratch folder to the command.
     settings : dict of str
@@ -73,10 +74,13 @@ class Peers(NamedTuple):
         Name → URL and what is sent there, of the peers that run.
     left_out : dict of str
         Name → why it does not.
+    versions : dict of str
+        Name → version of the package that serves, of the peers that run.
     """
 
     sent: dict[str, tuple[str, Orders | Bodies]]
     left_out: dict[str, str]
+    versions: dict[str, str]
 
 
 def _mlserver(programs: Path, port: int, scratch: Path) -> list[str]:
@@ -172,7 +176,7 @@ def running_peers(
     rows = model.rows[:_ROWS_SENT]
     np.save(scratch / "rows.npy", rows)
     sent: dict[str, tuple[str, Orders | Bodies]] = {}
-    left_out = {}
+    left_out, versions = {}, {}
     with ExitStack() as running:
         for peer in PEERS:
             programs = environments.absolute() / peer.folder / "bin"
@@ -186,7 +190,14 @@ def running_peers(
                 left_out[peer.name] = str(error)
             else:
                 sent[peer.name] = url, requests
-        yield Peers(sent, left_out)
+                versions[peer.name] = _version(peer.folder, programs.parent)
+        yield Peers(sent, left_out, versions)
+
+
+def _version(package: str, environment: Path) -> str:
+    packages = [str(path) for path in environment.glob("lib/python3*/site-packages")]
+    found = Distribution.discover(name=package, path=packages)
+    return next((distribution.version for distribution in found), "unknown")
 
 
 def _requests(

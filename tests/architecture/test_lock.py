@@ -85,3 +85,14 @@ def test_the_makefile_installs_from_the_locks() -> None:
     text = Path(ROOT / "Makefile").read_text("utf-8")
     assert "--require-hashes" in text
     assert all(f"requirements/{lock}.txt" in text for lock in LOCKS)
+
+
+@pytest.mark.parametrize("peer", ["fastapi", "mlserver", "bentoml", "litserve"])
+def test_a_peer_of_the_benchmarks_is_locked_with_hashes(peer: str) -> None:
+    folder = ROOT / "requirements"
+    wanted = (folder / f"peers-{peer}.in").read_text("utf-8").split()
+    lock = (folder / f"peers-{peer}.txt").read_text("utf-8")
+    blocks = re.split(r"^(?=[A-Za-z0-9])", lock, flags=re.MULTILINE)[1:]
+    assert {peer, "lightgbm"} <= set(wanted)
+    assert set(wanted) <= {canonicalize_name(block.partition("==")[0]) for block in blocks}
+    assert [block for block in blocks if "--hash=sha256:" not in block] == []

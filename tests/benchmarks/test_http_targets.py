@@ -1,21 +1,25 @@
+import asyncio
 import os
 import subprocess
 import sys
 from datetime import UTC, datetime
+from importlib.metadata import version
 from pathlib import Path
 
 import lightgbm
+import msgspec
 import numpy as np
 import pytest
 
-from benchmarks import drivers, targets
+from benchmarks import drivers, peer_servers, targets
 from benchmarks.cores import LOAD_CORE, SERVER_CORE, pinned
-from benchmarks.drivers import Driven, Orders, drive
+from benchmarks.drivers import Driven, Orders, drive, drive_with_asyncio, write_tails
 from benchmarks.model import PromisedModel
 from benchmarks.peer_servers import PEERS, running_peers
 from benchmarks.soak import resident_mb
 from benchmarks.targets import Target, ratios
 from fraudkit.errors import StoreError
+from fraudkit.simulate import simulate
 
 ORDERS = Orders(tails=Path("none"), prefix="t", first_at=datetime(2026, 1, 1, tzinfo=UTC), step_s=1)
 
@@ -104,26 +108,69 @@ def test_a_process_started_in_the_block_has_its_core() -> None:
     assert SERVER_CORE != LOAD_CORE
 
 
-def test_memory_is_that_of_the_process() -> None:
+def test_memory_is_what_the_process_holds_not_what_it_reserved() -> None:
     before = resident_mb(os.getpid())
+    reserved = np.empty(100_000_000)
+    assert resident_mb(os.getpid()) - before < 0.5 * reserved.nbytes / 1e6
     held = np.ones(20_000_000)
     assert resident_mb(os.getpid()) - before > 0.9 * held.nbytes / 1e6
     with pytest.raises(StoreError, match="leave --soak out"):
         resident_mb(2**22 + 1)
 
 
-def test_a_peer_that_does_not_start_is_left_out_with_what_it_said(tmp_path: Path) -> None:
+@pytest.fixture
+def model(tmp_path: Path) -> PromisedModel:
+    rows = np.random.default_rng(1).random((1_000, 2))
+    data = lightgbm.Dataset(rows, rows[:, 0] > 0.5)
+    booster = lightgbm.train({"objective": "binary", "verbosity": -1}, data, 3)
+    booster.save_model(tmp_path / "model.txt")
+    return PromisedModel(tmp_path, rows)
+
+
+@pytest.fixture
+def orders(tmp_path: Path) -> Orders:
+    write_tails(tmp_path / "tails", simulate(20, seed=2).transactions)
+    return msgspec.structs.replace(ORDERS, tails=tmp_path / "tails")
+
+
+def test_a_peer_that_does_not_start_is_left_out_with_what_it_said(
+    model: PromisedModel, tmp_path: Path
+) -> None:
     programs = tmp_path / "environments" / "litserve" / "bin"
     programs.mkdir(parents=True)
     (programs / "python").write_text("#!/bin/sh\necho no such luck >&2\nexit 3\n")
     (programs / "python").chmod(0o755)
-    rows = np.random.default_rng(1).random((100, 2))
-    data = lightgbm.Dataset(rows, rows[:, 0] > 0.5)
-    lightgbm.train({"objective": "binary", "verbosity": -1}, data, 1).save_model(
-        tmp_path / "model.txt"
-    )
-    model = PromisedModel(tmp_path, rows)
     with running_peers(tmp_path / "environments", model, ORDERS, tmp_path) as peers:
         assert peers.sent == {}
     assert "no such luck" in peers.left_out["litserve"]
     assert set(peers.left_out) == {peer.name for peer in PEERS}
+
+
+def test_a_peer_that_is_installed_answers_orders(
+    model: PromisedModel, orders: Orders, tmp_path: Path
+) -> None:
+    """What the plain route needs is in this environment too."""
+    environments = tmp_path / "environments"
+    environments.mkdir()
+    (environments / "fastapi").symlink_to(sys.prefix)
+    with running_peers(environments, model, orders, tmp_path) as peers:
+        assert set(peers.sent) == {"plain_fastapi"}, peers.left_out
+        assert peers.versions == {"plain_fastapi": version("fastapi")}
+        url, sent = peers.sent["plain_fastapi"]
+        driven = asyncio.run(drive_with_asyncio(url, sent, 0.3, connections=2))
+    assert driven.failed == 0
+    assert driven.requests > 0
+
+
+def test_a_peer_with_another_model_is_left_out(
+    monkeypatch: pytest.MonkeyPatch, model: PromisedModel, orders: Orders, tmp_path: Path
+) -> None:
+    environments = tmp_path / "environments"
+    environments.mkdir()
+    (environments / "fastapi").symlink_to(sys.prefix)
+    plain = next(peer for peer in PEERS if peer.name == "plain_fastapi")
+    wrong = plain._replace(probability=lambda answer: answer["fraud_probability"] / 2)
+    monkeypatch.setattr(peer_servers, "PEERS", (wrong,))
+    with running_peers(environments, model, orders, tmp_path) as peers:
+        assert peers.sent == {}
+    assert "must give the model's probability" in peers.left_out["plain_fastapi"]

@@ -394,4 +394,7 @@ class Engine:
         MemoryStore(window_plan(self._bundle.features), capacity_events=1).exchange(
             nobody, np.empty(n_out)
         )
-        self._bundle.scorer.explain(np.zeros(n_out))
+        row = np.zeros(n_out)
+        _raw_score, shapley = self._bundle.scorer.explain(row)
+        self._reasons.of(row, shapley, 0)
+        self._decider.of_values(0.5, 100)

@@ -347,3 +347,16 @@ def test_a_decider_that_recalls_decides_on_as_if_it_had_not_stopped(
             after.recall(msgspec.json.encode(said), transaction.event_time_ms)
         else:
             assert after.of(transaction, order["probability"], order["amount"]) == ruling
+
+
+def test_three_actions_that_cross_at_one_point_leave_no_range_out_of_order() -> None:
+    share = 0.6625542740079889
+    costs = replace(
+        Costs(), review_cost_minor=0, review_detection_share=0.0, challenge_fraud_dropout_share=0.0,
+        challenge_honest_dropout_share=share, challenge_liability_shift_share=share,
+    )  # fmt: skip
+    decider = Decider(Policy(costs=costs))
+    for amount in range(12_000, 14_000, 40):
+        ranges = decider.of_values(0.5, amount).ranges
+        assert decider.of_values(0.5, amount).action == action_at(ranges, 0.5) == "decline"
+        assert all(one.from_probability < other.from_probability for one, other in pairwise(ranges))

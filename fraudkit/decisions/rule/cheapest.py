@@ -90,20 +90,28 @@ def cheapest(probability: float, lines: Lines, allowed: int) -> int:
 
 
 @compiled_part
+def _cheapest_if_honest(lines: Lines, allowed: int) -> int:
+    """Return the allowed action that costs least where fraud is out of the question."""
+    at_honest, at_fraud = lines
+    best = -1
+    for action in range(4):
+        if allowed >> action & 1:
+            lower = best < 0
+            if not lower:
+                gap = at_honest[PRICED + action] - at_honest[PRICED + best]
+                steeper = at_fraud[PRICED + action] - at_fraud[PRICED + best]
+                lower = gap < 0.0 or (gap == 0.0 and steeper < 0.0)
+            if lower:
+                best = action
+    return best
+
+
+@compiled_part
 def write_begins(factor: float, lines: Lines, allowed: int, out: NDArray[np.float64]) -> None:
     """Write from which probability on each allowed action is the cheapest, NaN where nowhere."""
     at_honest, at_fraud = lines
-    current = -1
-    for action in range(4):
-        out[BEGINS + action] = np.nan
-        if allowed >> action & 1:
-            lower = current < 0
-            if not lower:
-                gap = at_honest[PRICED + action] - at_honest[PRICED + current]
-                steeper = at_fraud[PRICED + action] - at_fraud[PRICED + current]
-                lower = gap < 0.0 or (gap == 0.0 and steeper < 0.0)
-            if lower:
-                current = action
+    out[BEGINS : BEGINS + 4] = np.nan
+    current = _cheapest_if_honest(lines, allowed)
     out[BEGINS + current] = 0.0
     while True:
         following, first = -1, np.inf
@@ -118,7 +126,11 @@ def write_begins(factor: float, lines: Lines, allowed: int, out: NDArray[np.floa
                     following, first = action, crossing
         if following < 0:
             return
-        out[BEGINS + following] = first / (first + factor * (1.0 - first))
+        begin = first / (first + factor * (1.0 - first))
+        if begin < out[BEGINS + current]:
+            # Three cross at one point, and rounding says that the one between ends before it began.
+            begin, out[BEGINS + current] = out[BEGINS + current], np.nan
+        out[BEGINS + following] = begin
         current = following
 
 

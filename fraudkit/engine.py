@@ -1,7 +1,7 @@
 """`Engine`: the request path put together.
 
-One order walks one road: read the windows, make the row, score, decide, write the journal,
-append to the windows. Nothing is appended that is not in the journal.
+One order walks one road: read the windows and append to them, make the row, score, decide, write
+the journal. What the journal does not take is taken out of the windows again.
 """
 
 from __future__ import annotations

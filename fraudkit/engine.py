@@ -33,7 +33,7 @@ from fraudkit.features.spec import OrderFeature
 from fraudkit.features.state import Appended, StateStore, StoreCounters
 from fraudkit.input_checks import refuse_future, refuse_other_content
 from fraudkit.journal.record import DecisionRecord, Journal, OutcomeRecord
-from fraudkit.noted import Noted, NotedDecisions
+from fraudkit.noted import Doubtful, Noted, NotedDecisions
 from fraudkit.past import Asked, Past
 from fraudkit.payments.catalog import PaymentCatalog
 from fraudkit.payments.ranking import recommend
@@ -179,7 +179,7 @@ class Engine:
         with self._lock:
             noted = self._decide(transaction, now_ms)
             self._write()
-        return noted.decision
+        return noted.settled
 
     def decide(self, transaction: Transaction, *, now_ms: int | None = None) -> Noted:
         """Decide as `score` does; it is in the journal, and may be answered, after `write`."""
@@ -221,7 +221,9 @@ class Engine:
                     outcome=msgspec.json.encode(outcome),
                 )
                 # What waits is written before it; where that fails, it waits on.
-                if not self._noted.write(record):
+                is_new = self._noted.write(record)
+                self._settle(self._noted)
+                if not is_new:
                     refuse_other_content(record, self._noted.outcome(outcome.outcome_id))
                     return False
             self._past.note_outcome(outcome, received_at_ms)
@@ -318,17 +320,24 @@ class Engine:
             raise
 
     def _stands(self, transaction: Transaction, row: OnlineRow, asked: Asked) -> Noted | None:
-        """Return the decision about an order that was decided before."""
-        earlier = None
-        if self._noted is not None and (asked.missing or asked.found is not Appended.ACCEPTED):
-            earlier = self._noted.standing(transaction.transaction_id)
-        if self._noted is None or earlier is None:
+        """Return the decision about an order that was decided before, if the windows know it.
+
+        Where they do not, the journal tells when the new decision is written.
+        """
+        if self._noted is None or asked.found is Appended.ACCEPTED:
             return None
-        if earlier.request_digest != self._noted.request_digest(transaction):
-            raise TransactionConflict(
-                differing_fields(self._deciding.bundle.features, row, earlier)
-            )
+        earlier = self._noted.standing(transaction.transaction_id)
+        if earlier is None:
+            return None
+        self._refuse_conflict(row, earlier, self._noted.request_digest(transaction))
         return Noted(msgspec.json.decode(earlier.decision, type=Decision), earlier.decision)
+
+    def _refuse_conflict(
+        self, row: OnlineRow, earlier: DecisionRecord, request_digest: bytes
+    ) -> None:
+        if earlier.request_digest != request_digest:
+            features = self._deciding.bundle.features
+            raise TransactionConflict(differing_fields(features, row, earlier))
 
     def _made(
         self, transaction: Transaction, row: OnlineRow, asked: Asked, received_at_ms: int
@@ -338,7 +347,8 @@ class Engine:
             noted = Noted(decision)
         else:
             noted = self._noted.note(transaction, decision, row, asked, received_at_ms)
-        self._past.note_decision(row, asked, decision.action)
+        if self._noted is None or asked.found is Appended.ACCEPTED:
+            self._past.note_decision(row, asked, decision.action)
         return noted
 
     def _write(self) -> None:
@@ -352,3 +362,26 @@ class Engine:
                 if noted.row is not None and noted.asked is not None:
                     self._past.take_back(noted.row, noted.asked)
             raise
+        self._settle(self._noted)
+
+    def _settle(self, noted: NotedDecisions) -> None:
+        """Note what was decided of orders that had come before; give way where another decided."""
+        for held in noted.doubtful():
+            if held.is_written:
+                self._past.note_decision(held.row, held.asked, held.noted.decision.action)
+                continue
+            if not self._store.outlives_process:  # there the event is that of who decided
+                self._past.take_back(held.row, held.asked)
+            try:
+                self._give_way(held, noted.standing(held.record.transaction_id))
+            except (TransactionConflict, JournalError) as error:
+                held.noted.refusal = error
+
+    def _give_way(self, held: Doubtful, standing: DecisionRecord | None) -> None:
+        if standing is None:
+            raise JournalError(
+                "The decision that stands must be readable. The journal told that there is one, "
+                "and does not hold it; send the order again"
+            )
+        self._refuse_conflict(held.row, standing, held.record.request_digest)
+        held.noted.stand_as(standing)

@@ -33,6 +33,7 @@ from fraudkit.features.spec import OrderFeature
 from fraudkit.features.state import Appended, StateStore, StoreCounters
 from fraudkit.input_checks import refuse_future, refuse_other_content
 from fraudkit.journal.record import DecisionRecord, Journal, OutcomeRecord
+from fraudkit.journal.spooled import JOURNAL
 from fraudkit.noted import Doubtful, Noted, NotedDecisions
 from fraudkit.past import Asked, Past
 from fraudkit.payments.catalog import PaymentCatalog
@@ -311,6 +312,8 @@ class Engine:
         received_at_ms = self._past.received(now_ms)
         row = self._deciding.features.prepare(transaction, received_at_ms)
         asked = self._past.exchange(row)
+        if self._noted is not None and self._noted.is_journal_away:
+            asked = Asked(asked.found, (*asked.missing, JOURNAL))
         try:
             return self._stands(transaction, row, asked) or self._made(
                 transaction, row, asked, received_at_ms

@@ -100,7 +100,9 @@ def test_the_durability_that_is_set_is_the_journals(
         assert isinstance(held.journal, SpooledJournal)
         assert isinstance(held.journal._journal, SqliteJournal)
         assert held.journal._spool._durability == durability
-        assert held.journal._journal._connection.execute("PRAGMA synchronous").fetchone() == (level,)
+        assert held.journal._journal._connection.execute("PRAGMA synchronous").fetchone() == (
+            level,
+        )
 
 
 def test_one_data_folder_serves_one_process(settings: Settings) -> None:

@@ -7,6 +7,7 @@ from pathlib import Path
 import msgspec
 import pytest
 
+from fraudkit.domain.decision import Decision
 from fraudkit.engine import Engine
 from fraudkit.journal.record import DecisionRecord
 from fraudkit.journal.spooled import SpooledJournal
@@ -42,12 +43,16 @@ def test_decisions_say_that_the_journal_is_away_and_are_otherwise_the_same(
         spooled._return()
         decisions += [engine.score(order) for order in orders[20:]]
         assert [engine.score(order) for order in orders] == decisions
-    assert [decision.degraded for decision in decisions] == [()] * 11 + [("journal",)] * 9 + [
-        ()
-    ] * 10
-    assert [msgspec.structs.replace(made, degraded=()) for made in decisions] == expected
+    is_away = ["journal" in made.degraded for made in decisions]
+    assert is_away == [False] * 11 + [True] * 9 + [False] * 10
+    assert [without_journal(made) for made in decisions] == expected
     held = [record for record in journal.records() if isinstance(record, DecisionRecord)]
     assert [record.decision for record in held] == [msgspec.json.encode(made) for made in decisions]
+
+
+def without_journal(made: Decision) -> Decision:
+    left = tuple(name for name in made.degraded if name != "journal")
+    return msgspec.structs.replace(made, degraded=left)
 
 
 @pytest.mark.parametrize("wanted", ["review", "decline"])
@@ -62,7 +67,6 @@ def test_the_policy_says_what_an_order_gets_while_the_journal_is_away(
     with engine:
         journal.fails = "before"
         first, *others = [engine.score(order) for order in shop.transactions[:20]]
-    assert first.degraded == ()
-    assert {made.degraded for made in others} == {("journal",)}
+    assert ["journal" in made.degraded for made in (first, *others)] == [False] + [True] * 19
     least = ("review", "decline") if wanted == "review" else ("decline",)
     assert {made.action for made in others} <= set(least)

@@ -6,7 +6,9 @@ written together, in the order in which they were decided, or none of them.
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Iterator, Sequence
+from itertools import compress
 
 import msgspec
 from msgspec import Struct
@@ -72,6 +74,7 @@ class NotedDecisions:
         self._entity_names = entity_names
         self._hash = identifier_hash
         self._waiting: list[tuple[DecisionRecord, Noted]] = []
+        self._followed: deque[Record] | None = None
         self._by_id: dict[str, DecisionRecord] = {}
 
     def __len__(self) -> int:
@@ -81,6 +84,28 @@ class NotedDecisions:
     def standing(self, transaction_id: str) -> DecisionRecord | None:
         """Return the newest decision about a transaction, written or not."""
         return self._by_id.get(transaction_id) or self._journal.last_decision(transaction_id)
+
+    def records(self) -> Iterator[Record]:
+        """Return all that is written by now, oldest first."""
+        return self._journal.records()
+
+    @property
+    def waiting(self) -> Iterator[DecisionRecord]:
+        """What waits to be written, in its order."""
+        return (record for record, _noted in self._waiting)
+
+    def name_entities(self, entity_names: Sequence[str]) -> None:
+        """Take rows of another feature set from now on; what waits stays as it is."""
+        self._entity_names = entity_names
+
+    def follow(self) -> deque[Record]:
+        """Return a line into which goes what is written from now on, until `unfollow`."""
+        self._followed = deque()
+        return self._followed
+
+    def unfollow(self) -> None:
+        """Write without telling again."""
+        self._followed = None
 
     def outcome(self, outcome_id: str) -> OutcomeRecord | None:
         """Return the outcome of an id, or ``None``."""
@@ -131,10 +156,14 @@ class NotedDecisions:
         records: list[Record] = [record for record, _noted in self._waiting]
         if not records and not more:
             return True
-        written = self._journal.append_many([*records, *more])
+        records += more
+        written = self._journal.append_many(records)
+        if self._followed is not None:
+            self._followed.extend(compress(records, written))
+        n_decided = len(self._waiting)
         self._waiting.clear()
         self._by_id.clear()
-        return all(written[len(records) :])
+        return all(written[n_decided:])
 
     def forgotten(self) -> Iterator[Noted]:
         """Yield all that wait, the newest first, and let them wait no longer."""

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Iterator, Sequence
-from itertools import compress
 
 import msgspec
 from msgspec import Struct
@@ -159,7 +158,7 @@ class NotedDecisions:
         records += more
         written = self._journal.append_many(records)
         if self._followed is not None:
-            self._followed.extend(compress(records, written))
+            self._followed.extend(records)
         n_decided = len(self._waiting)
         self._waiting.clear()
         self._by_id.clear()

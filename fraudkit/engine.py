@@ -305,6 +305,11 @@ class Engine:
                 made.close()
 
     @property
+    def bundle(self) -> Bundle:
+        """The bundle that decides."""
+        return self._deciding.bundle
+
+    @property
     def versions(self) -> Versions:
         """What decides."""
         return self._deciding.versions

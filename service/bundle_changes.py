@@ -131,6 +131,8 @@ class BundleChanges:
     ----------
     problem : str or None
         Why what the registry names does not decide.
+    is_asked : bool
+        Whether a caller's change is under way; kept by who asks for it.
     """
 
     def __init__(
@@ -143,6 +145,7 @@ class BundleChanges:
         trusted_keys: TrustedKeys | None = None,
     ) -> None:
         self.problem: str | None = None
+        self.is_asked = False
         self._engine = engine
         self._audit = audit
         self._now_ms = now_ms
@@ -155,11 +158,6 @@ class BundleChanges:
     def is_fixed(self) -> bool:
         """Whether the service was started with one bundle alone, so that nothing can change."""
         return self._registry is None
-
-    @property
-    def is_under_way(self) -> bool:
-        """Whether a change is being made."""
-        return self._changing.locked()
 
     def shown(self) -> InForce:
         """Return what decides.

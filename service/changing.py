@@ -28,7 +28,7 @@ from service.bundle_changes import (
 )
 from service.reading import MayRead, send_answer
 from service.refusals import Answer, internal_error, refusal, refusal_of
-from service.routes import Endpoint
+from service.routes import Endpoint, Headers
 
 __all__ = [
     "CHECK_SECONDS",
@@ -126,6 +126,18 @@ class ChangeEndpoint(Endpoint):
         self._request = request
         self._caller = caller
 
+    def _admit(self, headers: Headers) -> Answer | None:
+        answer = super()._admit(headers)
+        if answer is None and b"content-type" not in dict(headers):
+            # A page in a browser on this machine cannot send this type to another origin.
+            return refusal(
+                "unsupported_media_type",
+                "content-type application/json",
+                "none",
+                "send the header 'content-type: application/json'",
+            )
+        return answer
+
     async def _in_turn(self, body: bytes, scope: Scope) -> Answer:
         if self._changes.is_fixed:
             return refusal(
@@ -134,7 +146,7 @@ class ChangeEndpoint(Endpoint):
                 "one that was started with a bundle's folder",
                 "start it with FRAUDKIT_BUNDLE=models/current",
             )
-        if self._changes.is_under_way:
+        if self._changes.is_asked:
             return refusal(
                 "overloaded",
                 "one change at a time",
@@ -142,7 +154,11 @@ class ChangeEndpoint(Endpoint):
                 "ask again after the seconds of Retry-After",
             )
         caller = self._caller(dict(scope["headers"]))
-        return await asyncio.to_thread(_answered, partial(self._changed, body, caller), body)
+        self._changes.is_asked = True
+        try:
+            return await asyncio.to_thread(_answered, partial(self._changed, body, caller), body)
+        finally:
+            self._changes.is_asked = False
 
     def _changed(self, body: bytes, caller: str) -> bytes:
         asked = _decoded(body or b"{}", self._request.kind)

@@ -189,8 +189,8 @@ class Registry:
     ) -> Change | None:
         """Put a bundle of the registry in force, after verifying it.
 
-        Returns the change, or ``None`` where it is in force already. What serves takes it at
-        its next start.
+        Returns the change, or ``None`` where it is in force already. A service of this
+        folder takes it while it runs.
 
         Parameters
         ----------

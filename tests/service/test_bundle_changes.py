@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import asyncio
 import shutil
+import threading
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -23,7 +25,7 @@ from service.bundle_changes import BundleChanges, InForce
 from service.changing import Changed
 from service.settings import Settings
 from tests.engine.replaced import LIMITED, written
-from tests.service.asking import error_of, get, in_process, order_with, post
+from tests.service.asking import JSON, error_of, get, in_process, order_with, post
 
 KEY = "correct-horse-battery"
 GUARDED = LIMITED + "[guardrails]\nrate_move_max = 0.01\n"
@@ -38,7 +40,7 @@ class Shop(NamedTuple):
     folder: Path
 
     def ask(self, path: str, **said: Any) -> httpx.Response:
-        request = post(path, msgspec.json.encode(said), authorization=f"Bearer {KEY}")
+        request = post(path, msgspec.json.encode(said), **JSON, authorization=f"Bearer {KEY}")
         return in_process(self.app, request)[0]
 
     def shown(self) -> InForce:
@@ -220,10 +222,22 @@ def test_who_may_not_administer_changes_and_reads_nothing(shop: Shop) -> None:
     assert shop.state() == before
 
 
+def test_no_page_of_another_origin_can_ask_for_a_change(shop: Shop) -> None:
+    before, body = shop.state(), msgspec.json.encode({"bundle": "limited"})
+    key = {"authorization": f"Bearer {KEY}"}
+    answers = in_process(
+        shop.app,
+        post("/v1/bundle/promote", body, **key),
+        post("/v1/bundle/promote", body, **key, **{"content-type": "text/plain"}),
+    )
+    assert [answer.status_code for answer in answers] == [415, 415]
+    assert shop.state() == before
+
+
 def test_a_service_of_one_folder_says_how_to_start_it(models: Path) -> None:
     engine = Engine.open(models / "plain")
     app = create_app(Settings(bundle=str(models / "plain")), engine=engine)
-    promote = post("/v1/bundle/promote", msgspec.json.encode({"bundle": "limited"}))
+    promote = post("/v1/bundle/promote", msgspec.json.encode({"bundle": "limited"}), **JSON)
     refused, shown = in_process(app, promote, get("/v1/bundle"))
     error = error_of(refused)
     assert (refused.status_code, error["code"]) == (409, "bundle_fixed")
@@ -281,6 +295,36 @@ def test_what_cannot_be_taken_from_the_disk_stops_nobody(
     changes.refresh()  # the file did not change: what can go away is tried again
     assert changes.problem is None
     assert shop.engine.versions.bundle == version_in(shop, "limited")
+
+
+def test_changes_are_made_one_at_a_time(shop: Shop, monkeypatch: pytest.MonkeyPatch) -> None:
+    may_end, load = threading.Event(), Registry.load
+
+    def slow(registry: Registry, name: str) -> Any:
+        assert may_end.wait(timeout=30)
+        return load(registry, name)
+
+    monkeypatch.setattr(Registry, "load", slow)
+    asked = post(
+        "/v1/bundle/promote",
+        msgspec.json.encode({"bundle": "limited"}),
+        **JSON,
+        authorization=f"Bearer {KEY}",
+    )
+
+    async def ask_twice() -> list[httpx.Response]:
+        async with httpx.AsyncClient(transport=httpx.ASGITransport(shop.app)) as client:
+            first = asyncio.create_task(client.send(asked))
+            await asyncio.sleep(0.05)
+            second = await client.send(asked)
+            alive = await client.send(get("/healthz"))
+            may_end.set()
+            return [await first, second, alive]
+
+    first, second, alive = asyncio.run(ask_twice())
+    assert (first.status_code, second.status_code, alive.status_code) == (200, 503, 200)
+    assert (error_of(second)["code"], second.headers["retry-after"]) == ("overloaded", "1")
+    assert shop.ask("/v1/bundle/rollback").status_code == 200
 
 
 def test_examples_of_the_document_decode() -> None:

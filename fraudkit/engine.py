@@ -39,6 +39,7 @@ from fraudkit.past import Asked, Past
 from fraudkit.payments.catalog import PaymentCatalog
 from fraudkit.payments.ranking import recommend
 from fraudkit.repeats import differing_fields
+from fraudkit.replacing import Held, MadeOf, Replacement
 from fraudkit.scoring.bundle import Bundle, load_bundle
 from fraudkit.scoring.signature import TrustedKeys
 from fraudkit.stores.memory import MemoryStore
@@ -81,11 +82,13 @@ class Engine:
         self._store = store(plan)
         self._past = Past(features, plan, self._store, bundle.rates.reference_currency)
         identifier_hash = IdentifierHash(hash_key)
+        self._made_of = MadeOf(store, identifier_hash, enrichment)
         self._deciding = deciding_bundle(bundle, plan, self._store, identifier_hash, enrichment)
         self._noted = None
         if journal is not None:
             self._noted = NotedDecisions(journal, features.entity_names, identifier_hash)
         self._lock = Lock()
+        self._replacing = Lock()
         if journal is not None:
             self._restore(journal)
         self._deciding.warm_up()
@@ -258,13 +261,56 @@ class Engine:
         fraudkit.errors.ExplanationError
             If there is no journal, it does not hold the decision, or another bundle made it.
         """
-        return explain_decision(
-            self._deciding.bundle, self._journal, decision, read=self._read, treeshap=treeshap
-        )
-
-    def _read(self, query: NDArray[np.int64], out: NDArray[np.float64]) -> None:
         with self._lock:
-            self._store.read(query, out)
+            bundle, store = self._deciding.bundle, self._store
+
+        def read(query: NDArray[np.int64], out: NDArray[np.float64]) -> None:
+            with self._lock:
+                store.read(query, out)
+
+        return explain_decision(bundle, self._journal, decision, read=read, treeshap=treeshap)
+
+    def replace(self, bundle: Bundle, *, commit: Callable[[], object] = lambda: None) -> None:
+        """Decide by another bundle from now on; other threads go on deciding meanwhile.
+
+        Each order is decided by one bundle alone, what limits count goes on, and the windows
+        stay, or are filled from the journal where the new features have others. Where this
+        raises, nothing is changed.
+
+        Parameters
+        ----------
+        bundle : Bundle
+            As `fraudkit.scoring.bundle.load_bundle` gives it.
+        commit : callable
+            Called when all is ready, just before. Where it raises, nothing is changed.
+
+        Raises
+        ------
+        fraudkit.errors.PolicyError
+            If the bundle's policy must not be used.
+        fraudkit.errors.InputError
+            If its windows cannot be filled: there is no journal, or the store outlives the
+            process and does not hold them.
+        fraudkit.errors.JournalError
+            If the journal cannot be read.
+        """
+        with self._replacing:
+            before = Held(self._deciding, self._store, self._past)
+            made = Replacement(bundle, before, self._made_of, self._noted)
+            try:
+                made.make_ready(self._lock)
+                commit()
+                made.catch_up()
+                with self._lock:
+                    made.finish()
+                    self._deciding, self._store, self._past = made.now
+            finally:
+                made.close()
+
+    @property
+    def bundle(self) -> Bundle:
+        """The bundle that decides."""
+        return self._deciding.bundle
 
     @property
     def versions(self) -> Versions:

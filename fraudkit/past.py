@@ -103,6 +103,10 @@ class Past:
         self._as_of_ms = max(self._as_of_ms, now_ms)
         return self._as_of_ms
 
+    def go_on_from(self, earlier: Past) -> None:
+        """Let time go on from where it was with another."""
+        self._as_of_ms = max(self._as_of_ms, earlier._as_of_ms)
+
     def exchange(self, row: OnlineRow) -> Asked:
         """Fill a row's windows and take its event in; unknown where the store is not reached."""
         try:

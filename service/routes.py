@@ -42,6 +42,7 @@ __all__ = [
     "Endpoint",
     "Headers",
     "OutcomeAccepted",
+    "read_body",
     "recommend",
     "record",
     "score",
@@ -107,7 +108,7 @@ class Endpoint:
         """Serve one request; a client that leaves before its body is whole gets no answer."""
         answer = self._admit(scope["headers"])
         if answer is None:
-            body = await _read(receive)
+            body = await read_body(receive)
             if body is None:
                 return
             answer = await self._in_turn(body, scope) if isinstance(body, bytes) else body
@@ -233,7 +234,7 @@ def _refused_length(given: dict[bytes, bytes]) -> Answer | None:
     return None
 
 
-async def _read(receive: Receive) -> bytes | Answer | None:
+async def read_body(receive: Receive) -> bytes | Answer | None:
     """Return the whole body, a refusal, or ``None`` where the client left."""
     try:
         async with asyncio.timeout(BODY_SECONDS_MAX):

@@ -115,7 +115,7 @@ class Journal(Protocol):
         ...
 
     def records(self) -> Iterator[Record]:
-        """Yield every record in the order in which it was written."""
+        """Yield every record appended before this call, in the order in which it was written."""
         ...
 
     def check_writable(self) -> None:

@@ -6,6 +6,7 @@ the journal. What the journal does not take is taken out of the windows again.
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Iterable
 from pathlib import Path
 from threading import Lock
@@ -17,7 +18,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fraudkit.decisions.decider import Decider
+from fraudkit.decisions.fallback import RATES
 from fraudkit.decisions.policy import parse_policy
+from fraudkit.decisions.unscored import unscored_decision
 from fraudkit.domain.decision import Decision, Versions
 from fraudkit.domain.outcome import Outcome
 from fraudkit.domain.payment_choice import PaymentContext, Recommendation
@@ -77,6 +80,7 @@ class Engine:
         store: Callable[[WindowPlan], StateStore] = MemoryStore,
         hash_key: bytes = _PROCESS_KEY,
         enrichment: Enrichment | None = None,
+        monotonic_s: Callable[[], float] = time.monotonic,
     ) -> None:
         features, currency = bundle.features, bundle.rates.reference_currency
         plan = window_plan(features).in_currency(currency)
@@ -96,6 +100,7 @@ class Engine:
             self._noted = NotedDecisions(journal, features.entity_names, identifier_hash)
         self._reasons = Reasons(bundle.features, bundle.reference)
         self._sources: frozenset[str] = frozenset(bundle.training.get("sources", ()))
+        self._monotonic_s = monotonic_s
         self._lock = Lock()
         self.versions = Versions(
             bundle=bundle.version,
@@ -119,6 +124,7 @@ class Engine:
         own_features: Iterable[OrderFeature] = (),
         trusted_keys: TrustedKeys | None = None,
         unsupported: Literal["refuse", "lightgbm"] = "refuse",
+        monotonic_s: Callable[[], float] = time.monotonic,
     ) -> Engine:
         """Open a bundle and, with a journal, rebuild the windows from it.
 
@@ -149,6 +155,9 @@ class Engine:
         unsupported : {"refuse", "lightgbm"}
             What to do with a model of a kind that the kernel does not score; see
             `fraudkit.scoring.bundle.load_bundle`.
+        monotonic_s : callable
+            Returns seconds from a clock that never runs back. It measures what is left of an
+            order's deadline and reaches no value.
 
         Raises
         ------
@@ -170,9 +179,16 @@ class Engine:
             store=store,
             hash_key=_PROCESS_KEY if hash_key is None else hash_key,
             enrichment=enrichment,
+            monotonic_s=monotonic_s,
         )
 
-    def score(self, transaction: Transaction, *, now_ms: int | None = None) -> Decision:
+    def score(
+        self,
+        transaction: Transaction,
+        *,
+        now_ms: int | None = None,
+        until_s: float | None = None,
+    ) -> Decision:
         """Decide one transaction, and remember it for those that follow.
 
         It is in the journal when this returns. A transaction that was decided before gets the
@@ -183,6 +199,10 @@ class Engine:
         now_ms : int, optional
             When it was received, UTC epoch milliseconds. If given, an event time more than five
             minutes later is refused: it would make every honest order late.
+        until_s : float, optional
+            By when a score must have begun, on the clock ``monotonic_s`` of `open`. After that the
+            order gets the fallback of the policy: it is remembered and journalled as every order,
+            and its ``degraded`` names ``deadline``. No source of it is waited for any more.
 
         Raises
         ------
@@ -194,14 +214,20 @@ class Engine:
             If it cannot be journalled; then it is not remembered either.
         """
         with self._lock:
-            noted = self._decide(transaction, now_ms)
+            noted = self._decide(transaction, now_ms, until_s)
             self._write()
         return noted.decision
 
-    def decide(self, transaction: Transaction, *, now_ms: int | None = None) -> Noted:
+    def decide(
+        self,
+        transaction: Transaction,
+        *,
+        now_ms: int | None = None,
+        until_s: float | None = None,
+    ) -> Noted:
         """Decide as `score` does; it is in the journal, and may be answered, after `write`."""
         with self._lock:
-            return self._decide(transaction, now_ms)
+            return self._decide(transaction, now_ms, until_s)
 
     def write(self) -> None:
         """Write all decisions that wait to the journal, in one commit; or forget them and raise."""
@@ -270,7 +296,8 @@ class Engine:
         Raises
         ------
         fraudkit.errors.ExplanationError
-            If there is no journal, it does not hold the decision, or another bundle made it.
+            If there is no journal, it does not hold the decision, another bundle made it, or it is
+            a fallback.
         """
         return explain_decision(
             self._bundle, self._journal, decision, read=self._read, treeshap=treeshap
@@ -315,16 +342,18 @@ class Engine:
             if isinstance(record, DecisionRecord):
                 self._decider.recall(record.decision, record.event_time_ms)
 
-    def _decide(self, transaction: Transaction, now_ms: int | None) -> Noted:
+    def _decide(self, transaction: Transaction, now_ms: int | None, until_s: float | None) -> Noted:
         now_ms = transaction.event_time_ms if now_ms is None else now_ms
         refuse_future("/event_time", transaction.event_time, now_ms)
         received_at_ms = self._past.received(now_ms)
         row = self._features.prepare(transaction, received_at_ms)
-        asked = self._past.exchange(row)
+        asked = self._past.exchange(row, is_late=self._is_late(until_s))
         try:
-            return self._stands(transaction, row, asked) or self._made(
-                transaction, row, asked, received_at_ms
-            )
+            standing = self._stands(transaction, row, asked)
+            if standing is not None:
+                return standing
+            decide = self._fallback if self._is_late(until_s) else self._decision
+            return self._made(transaction, row, asked, received_at_ms, decide)
         except BaseException:
             self._past.take_back(row, asked)
             raise
@@ -340,10 +369,18 @@ class Engine:
             raise TransactionConflict(differing_fields(self._bundle.features, row, earlier))
         return Noted(msgspec.json.decode(earlier.decision, type=Decision), earlier.decision)
 
+    def _is_late(self, until_s: float | None) -> bool:
+        return until_s is not None and self._monotonic_s() >= until_s
+
     def _made(
-        self, transaction: Transaction, row: OnlineRow, asked: Asked, received_at_ms: int
+        self,
+        transaction: Transaction,
+        row: OnlineRow,
+        asked: Asked,
+        received_at_ms: int,
+        decide: Callable[[Transaction, OnlineRow, Asked], Decision],
     ) -> Noted:
-        decision = self._decision(transaction, row, asked)
+        decision = decide(transaction, row, asked)
         if self._noted is None:
             noted = Noted(decision)
         else:
@@ -366,7 +403,7 @@ class Engine:
     def _decision(self, transaction: Transaction, row: OnlineRow, asked: Asked) -> Decision:
         raw_score, shapley = self._bundle.scorer.explain(row.values)
         fraud_probability = probability(self._bundle.calibration.log_odds_of(raw_score))
-        missing = (*asked.missing, *(name for name in row.missing if name in self._sources))
+        missing = self._missing(row, asked)
         ruling = self._decider.of(
             transaction, fraud_probability, row.reference_amount_minor, missing=missing
         )
@@ -380,13 +417,28 @@ class Engine:
             currency=self._decider.policy.costs.currency,
             versions=self.versions,
             warnings=input_warnings(asked.found, row),
-            degraded=missing if ruling.cost is not None else (*missing, "rates"),
+            degraded=missing if ruling.cost is not None else (*missing, RATES),
             segment=ruling.segment,
             ranges=ruling.ranges,
             shaped_by=ruling.shaped_by,
             approve_propensity=ruling.approve_propensity,
             own_costs=ruling.own_costs,
         )
+
+    def _fallback(self, transaction: Transaction, row: OnlineRow, asked: Asked) -> Decision:
+        missing = self._missing(row, asked)
+        amount_minor = row.reference_amount_minor
+        return unscored_decision(
+            transaction.transaction_id,
+            self._decider.fall_back(transaction, amount_minor),
+            currency=self._decider.policy.costs.currency,
+            versions=self.versions,
+            warnings=input_warnings(asked.found, row),
+            degraded=missing if amount_minor is not None else (*missing, RATES),
+        )
+
+    def _missing(self, row: OnlineRow, asked: Asked) -> tuple[str, ...]:
+        return (*asked.missing, *(name for name in row.missing if name in self._sources))
 
     def _warm_up(self, n_columns: int, n_out: int) -> None:
         """Load the compiled kernels, so that the first order does not wait for them."""
@@ -398,3 +450,4 @@ class Engine:
         _raw_score, shapley = self._bundle.scorer.explain(row)
         self._reasons.of(row, shapley, 0)
         self._decider.of_values(0.5, 100)
+        self._decider.fallback_of_values(100)

@@ -38,7 +38,7 @@ CODES: dict[str, tuple[int, str]] = {
     "method_not_allowed": (405, "The path is there, the method is not"),
     "body_timeout": (408, "The body did not arrive in time"),
     "transaction_conflict": (409, "The id was decided with other content; `received` says what"),
-    "not_explained": (409, "Another bundle made the decision; `hint` says how to explain it"),
+    "not_explained": (409, "Another bundle, or no score, made the decision; `hint` says more"),
     "body_too_large": (413, f"The body is longer than {BODY_BYTES_MAX:,} bytes"),
     "unsupported_media_type": (415, "The body is declared as something other than plain JSON"),
     "invalid_field": (422, "One field does not hold; `pointer` says which"),

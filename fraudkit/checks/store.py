@@ -209,6 +209,11 @@ STORE_CHECKS: Final = (
         story=stories.exchanged,
     ),
     StoreCheck(
+        name="exchange at once loses nothing",
+        rule="What an exchange did not wait for is there after the next append.",
+        story=stories.exchanged_at_once,
+    ),
+    StoreCheck(
         name="load is many appends",
         rule="A bulk load is the same as appending its rows one by one.",
         story=stories.loaded,

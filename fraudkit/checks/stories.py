@@ -20,6 +20,7 @@ __all__ = [
     "counted",
     "delivered_in_any_order",
     "exchanged",
+    "exchanged_at_once",
     "forgotten",
     "hot_key",
     "late",
@@ -45,7 +46,7 @@ __all__ = [
 ]
 
 _STATUSES: Final = (Status.FRAUD, Status.DECLINED_SOFT)
-_Call = Literal["append", "exchange", "read"]
+_Call = Literal["append", "exchange", "exchange_at_once", "read"]
 
 
 def _calls(call: _Call, *events: Event) -> list[Step]:
@@ -269,6 +270,16 @@ def exchanged(scene: Scene) -> list[Step]:
         *_calls("exchange", *events, events[scene.up_to(4)]),
         *_calls("read", scene.event(asked)),
     ]
+
+
+def exchanged_at_once(scene: Scene) -> list[Step]:
+    """Tell of events that are not waited for, and of one after each that is."""
+    *times, asked = scene.times(6)
+    steps = []
+    for time in times:
+        steps += _calls("exchange_at_once", scene.event(time))
+        steps += _calls("append", scene.event(time))
+    return [*steps, *_calls("read", scene.event(asked))]
 
 
 def loaded(scene: Scene) -> list[Step]:

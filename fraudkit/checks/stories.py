@@ -20,7 +20,6 @@ __all__ = [
     "counted",
     "delivered_in_any_order",
     "exchanged",
-    "exchanged_at_once",
     "forgotten",
     "hot_key",
     "late",
@@ -263,23 +262,15 @@ def outcome_first(scene: Scene) -> list[Step]:
 
 
 def exchanged(scene: Scene) -> list[Step]:
-    """Tell of reading and appending in one call, and twice."""
+    """Tell of reading and appending in one call."""
     *times, asked = scene.times(6)
     events = [scene.event(time) for time in times]
     return [
         *_calls("exchange", *events, events[scene.up_to(4)]),
+        *_calls("exchange_at_once", scene.event(times[2])),
+        *_calls("append", scene.event(times[3])),
         *_calls("read", scene.event(asked)),
     ]
-
-
-def exchanged_at_once(scene: Scene) -> list[Step]:
-    """Tell of events that are not waited for, and of one after each that is."""
-    *times, asked = scene.times(6)
-    steps = []
-    for time in times:
-        steps += _calls("exchange_at_once", scene.event(time))
-        steps += _calls("append", scene.event(time))
-    return [*steps, *_calls("read", scene.event(asked))]
 
 
 def loaded(scene: Scene) -> list[Step]:

@@ -379,7 +379,7 @@ LIES = {
     FirstTimeStands: "the earliest known time stands",
     LosesEarlyOutcomes: "an outcome may come first",
     ExchangesWithoutAppending: "exchange reads, then appends",
-    LosesWhatIsNotWaitedFor: "exchange at once loses nothing",
+    LosesWhatIsNotWaitedFor: "exchange reads, then appends",
     LoadsRepeats: "load is many appends",
     LoadsWithoutOutcomes: "load is many appends",
     ForgetsNothing: "forget takes out",

@@ -262,15 +262,11 @@ def outcome_first(scene: Scene) -> list[Step]:
 
 
 def exchanged(scene: Scene) -> list[Step]:
-    """Tell of reading and appending in one call."""
+    """Tell of reading and appending in one call, once without waiting, and once twice."""
     *times, asked = scene.times(6)
-    events = [scene.event(time) for time in times]
-    return [
-        *_calls("exchange", *events, events[scene.up_to(4)]),
-        *_calls("exchange_at_once", scene.event(times[2])),
-        *_calls("append", scene.event(times[3])),
-        *_calls("read", scene.event(asked)),
-    ]
+    first, *events = [scene.event(time) for time in times]
+    calls = _calls("exchange", *events, events[scene.up_to(3)])
+    return [*_calls("exchange_at_once", first), *calls, *_calls("read", scene.event(asked))]
 
 
 def loaded(scene: Scene) -> list[Step]:

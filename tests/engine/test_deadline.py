@@ -59,6 +59,14 @@ class SleepingStore(MemoryStore):
         return None
 
 
+def late() -> bool:
+    return True
+
+
+def in_time() -> bool:
+    return False
+
+
 def written(shop: TrainedShop, fallback: Fallback = WRITTEN) -> Bundle:
     bundle = load_bundle(shop.bundle)
     costs = msgspec.structs.replace(Policy().costs, currency=bundle.rates.reference_currency)
@@ -76,7 +84,6 @@ def opened(
         journal=None if journal is None else SqliteJournal(journal),
         store=lambda plan: SleepingStore(plan).set_up(watch, seconds),
         hash_key=SECRET,
-        monotonic_s=watch,
     )
 
 
@@ -100,7 +107,7 @@ def test_an_order_is_scored_if_its_sources_left_it_time(
     watch.now_s = 50.0
     bundle = load_bundle(shop.bundle)
     engine = opened(bundle, watch=watch, seconds=seconds)
-    decision = engine.score(shop.transactions[0], until_s=50.0 + left_s)
+    decision = engine.score(shop.transactions[0], is_late=lambda: watch.now_s >= 50.0 + left_s)
     is_waited_for = 50.0 + left_s > 50.0
     is_scored = is_waited_for and 50.0 + seconds < 50.0 + left_s
     assert (decision.raw_score is not None) is is_scored
@@ -117,7 +124,7 @@ def test_what_is_answered_late_is_what_the_policy_says(shop: TrainedShop) -> Non
     engine = opened(written(shop))
     actions = set()
     for order in orders:
-        decision = engine.score(order, until_s=-1.0)
+        decision = engine.score(order, is_late=late)
         without_score(decision)
         assert decision.action == WRITTEN.action_for(order.order.amount_minor)
         actions.add(decision.action)
@@ -128,10 +135,10 @@ def test_a_late_decision_stands_and_can_be_replayed(shop: TrainedShop, tmp_path:
     bundle, path = written(shop), tmp_path / "journal.sqlite3"
     order = in_euros(shop)[0]
     with opened(bundle, path) as engine:
-        decision = engine.score(order, until_s=-1.0)
+        decision = engine.score(order, is_late=late)
         # In time, and by the same id: what was answered is answered ever after.
-        assert engine.score(order, until_s=1.0) == engine.score(order) == decision
-        assert engine.score(order, until_s=-1.0) == decision
+        assert engine.score(order, is_late=in_time) == engine.score(order) == decision
+        assert engine.score(order, is_late=late) == decision
         with pytest.raises(ExplanationError, match="must have a score to be explained"):
             engine.explain(decision)
     with opened(bundle, path) as engine:
@@ -147,7 +154,7 @@ def test_those_behind_a_slow_source_do_not_wait_for_it_again(shop: TrainedShop) 
     watch = Watch()
     engine = opened(written(shop), watch=watch, seconds=0.4)
     orders = in_euros(shop)[:50]
-    decisions = [engine.score(order, until_s=0.3) for order in orders]
+    decisions = [engine.score(order, is_late=lambda: watch.now_s >= 0.3) for order in orders]
     assert watch.now_s == 0.4  # once, for the first of them
     for decision in decisions:
         without_score(decision)
@@ -161,11 +168,9 @@ def rows_of(bundle: Bundle, orders: list[Transaction], path: Path, *, waits: boo
         return MemoryStore(plan) if waits else SleepingStore(plan).set_up(Watch(), 0.0)
 
     journal, catalog = SqliteJournal(path), PaymentCatalog.default()
-    with Engine(
-        bundle, catalog=catalog, journal=journal, store=store, monotonic_s=lambda: 0.0
-    ) as engine:
+    with Engine(bundle, catalog=catalog, journal=journal, store=store) as engine:
         for number, order in enumerate(orders):
-            engine.score(order, until_s=-1.0 if number % 3 else 1.0)
+            engine.score(order, is_late=late if number % 3 else in_time)
         decided = [held for held in journal.records() if isinstance(held, DecisionRecord)]
     return [held.features for held in decided[::3]]
 

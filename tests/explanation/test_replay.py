@@ -108,12 +108,11 @@ def decided(
         journal=journal,
         store=lambda plan: kind(plan, capacity_events=100),
         hash_key=b"k" * 16,
-        monotonic_s=lambda: 0.0,
     ) as engine:
         for number, transaction in enumerate(transactions):
             is_late = late_every > 0 and number % late_every == 0
             with suppress(TransactionConflict):  # the decision that stands stays
-                engine.score(transaction, until_s=-1.0 if is_late else 1.0)
+                engine.score(transaction, is_late=lambda is_late=is_late: is_late)
     return journal.decisions
 
 

@@ -31,6 +31,7 @@ __all__ = [
 
 CODES: dict[str, tuple[int, str]] = {
     "malformed_json": (400, "The body is not JSON in UTF-8"),
+    "invalid_header": (400, "A header does not hold; `expected` names it"),
     "unauthorized": (401, "The key is missing or wrong, or counts no more"),
     "forbidden": (403, "The key has not the scope that the route needs; `expected` names it"),
     "not_found": (404, "There is nothing at this path"),

@@ -33,6 +33,7 @@ from fraudkit.features.spec import OrderFeature
 from fraudkit.features.state import Appended, StateStore, StoreCounters
 from fraudkit.input_checks import refuse_future, refuse_other_content
 from fraudkit.journal.record import DecisionRecord, Journal, OutcomeRecord
+from fraudkit.journal.spooled import JOURNAL
 from fraudkit.noted import Doubtful, Noted, NotedDecisions
 from fraudkit.past import Asked, Past
 from fraudkit.payments.catalog import PaymentCatalog
@@ -169,8 +170,8 @@ class Engine:
             When it was received, UTC epoch milliseconds. If given, an event time more than five
             minutes later is refused: it would make every honest order late.
         is_late : callable
-            Says whether there is no time left for a score. Then the policy's fallback decides,
-            no source in another process is waited for, and ``degraded`` names ``deadline``.
+            Says that no time is left: then no other process is waited for, and without a score
+            the policy's fallback decides.
 
         Raises
         ------
@@ -241,9 +242,8 @@ class Engine:
 
         ``now_ms`` is the day whose catalogue holds; the catalogue's own day if none is given.
         """
-        return recommend(
-            context, self._catalog, now_ms=self._catalog.as_of_ms if now_ms is None else now_ms
-        )
+        day_ms = self._catalog.as_of_ms if now_ms is None else now_ms
+        return recommend(context, self._catalog, now_ms=day_ms)
 
     def explain(
         self, decision: Decision | str, *, treeshap: TreeShapValues | None = None
@@ -318,6 +318,8 @@ class Engine:
         received_at_ms = self._past.received(now_ms)
         row = self._deciding.features.prepare(transaction, received_at_ms)
         asked = self._past.exchange(row, is_late=is_late())
+        if self._noted is not None and self._noted.is_journal_away:
+            asked = Asked(asked.found, (*asked.missing, JOURNAL))
         try:
             return self._stands(transaction, row, asked) or self._made(
                 transaction, row, asked, received_at_ms, is_late

@@ -53,6 +53,7 @@ __all__ = [
     "ModelNotSupported",
     "ParameterError",
     "PolicyError",
+    "RecordRefused",
     "ReplayDiffers",
     "ReplayError",
     "StoreError",
@@ -249,6 +250,10 @@ class StoreError(FraudkitError):
 
 class JournalError(StoreError):
     """The journal cannot be written or read."""
+
+
+class RecordRefused(JournalError):
+    """A record holds what no journal can hold, such as a number of more than 64 bits."""
 
 
 class JournalLocked(JournalError):

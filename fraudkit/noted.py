@@ -127,6 +127,11 @@ class NotedDecisions:
         """Return how many wait."""
         return len(self._waiting)
 
+    @property
+    def is_journal_away(self) -> bool:
+        """Whether what is written waits elsewhere for the journal."""
+        return self._journal.is_away
+
     def standing(self, transaction_id: str) -> DecisionRecord | None:
         """Return the newest decision about a transaction, written or not."""
         return self._by_id.get(transaction_id) or self._journal.last_decision(transaction_id)

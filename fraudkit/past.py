@@ -44,7 +44,7 @@ class Asked(Struct, frozen=True):
     found : Appended
         What became of its event.
     missing : tuple of str
-        `STORE` if the store could not be reached.
+        `STORE` if the store could not be reached, and what else the engine went without.
     """
 
     found: Appended

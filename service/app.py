@@ -123,7 +123,7 @@ def _add_routes(
 ) -> None:
     write = metrics.stages.written_by(metrics.unwritten.counted_by(engine.write))
     turns = Turns(write, waiting_max=settings.waiting_max, refused=refusal_of)
-    store = metrics.watch(engine)
+    store = metrics.watch(engine, journal)
     may_read = gate.asking("admin")
 
     async def ready(_: Request) -> Response:

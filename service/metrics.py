@@ -24,6 +24,8 @@ from prometheus_client.registry import Collector
 from fraudkit.engine import Engine
 from fraudkit.errors import StoreError
 from fraudkit.features.state import StoreCounters
+from fraudkit.journal.record import Journal
+from fraudkit.journal.spooled import SpooledJournal
 from service.counting import DecisionCounts, Histogram, RequestCounts, Unwritten
 from service.stages import Stages
 
@@ -76,6 +78,12 @@ METRICS: Final[Mapping[str, tuple[str, tuple[str, ...], str]]] = {
     "fraudkit_errors_total": ("counter", ("code",), "Answers that are no success, by their code"),
     "fraudkit_journal_lag_records": ("gauge", (), "Orders decided and not yet durable"),
     "fraudkit_journal_lag_seconds": ("gauge", (), "How long the oldest of them has waited"),
+    "fraudkit_journal_up": ("gauge", (), "1 if records reach the journal, else 0"),
+    "fraudkit_journal_spooled_records": (
+        "gauge",
+        (),
+        "Records that wait in the spool for the journal",
+    ),
     "fraudkit_store_up": ("gauge", (), "1 if the windows' store answers, else 0"),
     "fraudkit_store_events": ("gauge", (), "Events that the windows' store holds"),
     "fraudkit_store_keys": ("gauge", (), "Identities that the windows' store knows"),
@@ -159,14 +167,16 @@ class Metrics(Collector):
         self._version = version
         self._store: StoreWatch | None = None
         self._engine: Engine | None = None
+        self._journal: Journal | None = None
         self._registry = CollectorRegistry(auto_describe=False)
         self._registry.register(self)
         ProcessCollector(registry=self._registry)
 
-    def watch(self, engine: Engine) -> StoreWatch:
-        """Tell of an engine from now on, and return the watch of its store."""
+    def watch(self, engine: Engine, journal: Journal | None = None) -> StoreWatch:
+        """Tell of an engine and its journal from now on, and return the watch of its store."""
         self._store = StoreWatch(engine)
         self._engine = engine
+        self._journal = journal
         return self._store
 
     def exposed(self, accept: str = "") -> tuple[bytes, str]:
@@ -186,6 +196,8 @@ class Metrics(Collector):
         yield from self._of_requests()
         yield _gauge("fraudkit_journal_lag_records", [((), len(self.unwritten))])
         yield _gauge("fraudkit_journal_lag_seconds", [((), self.unwritten.lag_s)])
+        if self._journal is not None:
+            yield from _of_journal(self._journal)
         if self._store is not None:
             yield from _of_store(self._store.counters())
         if self._engine is not None:
@@ -210,6 +222,12 @@ class Metrics(Collector):
         yield _histogram("fraudkit_stage_duration_seconds", stages)
         yield _counter("fraudkit_requests_shed_total", [((), by_code["overloaded"])])
         yield _counter("fraudkit_errors_total", _one_label(by_code))
+
+
+def _of_journal(journal: Journal) -> Iterator[Metric]:
+    waiting = journal.spooled_records if isinstance(journal, SpooledJournal) else 0
+    yield _gauge("fraudkit_journal_up", [((), int(not journal.is_away))])
+    yield _gauge("fraudkit_journal_spooled_records", [((), waiting)])
 
 
 def _of_store(counters: StoreCounters | None) -> Iterator[Metric]:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import os
 import secrets
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from pathlib import Path
 
 import msgspec
@@ -21,6 +21,7 @@ from fraudkit.features.enrichment import Enrichment
 from fraudkit.features.plan import WindowPlan
 from fraudkit.features.state import StateStore
 from fraudkit.journal.record import Journal
+from fraudkit.journal.spooled import SpooledJournal
 from fraudkit.journal.sqlite import SqliteJournal
 from fraudkit.scoring.signature import TrustedKeys, trusted_keys
 from fraudkit.stores.memory import MemoryStore
@@ -30,6 +31,9 @@ __all__ = ["HASH_KEY_BYTES", "Opened", "opened"]
 
 HASH_KEY_BYTES = 32
 """The length of the key of the identity hashes."""
+
+
+_BUSY_TIMEOUT_MS = 100
 
 
 class Opened(Struct, frozen=True):
@@ -56,6 +60,8 @@ def opened(settings: Settings) -> Iterator[Opened]:
     """
     folder = Path(settings.data_dir)
     _make_private(folder)
+    if settings.spool_dir is not None:
+        _make_private(Path(settings.spool_dir))
     with _journal_and_key(settings, folder) as (journal, hash_key):
         engine = Engine.open(
             settings.bundle,
@@ -76,8 +82,11 @@ def _journal_and_key(settings: Settings, folder: Path) -> Iterator[tuple[Journal
     key_path = folder / "hash.key"
     if settings.journal_url is None:
         path = folder / "journal.sqlite3"
-        with SqliteJournal(path, durability=settings.durability) as journal:
-            yield journal, _hash_key(key_path, journal, str(journal.path))
+        durability, busy_ms = settings.durability, _BUSY_TIMEOUT_MS
+        with SqliteJournal(path, durability=durability, busy_timeout_ms=busy_ms) as journal:
+            hash_key = _hash_key(key_path, journal, str(journal.path))
+            with _spooled(journal, settings) as spooled:
+                yield spooled, hash_key
         return
     try:
         from fraudkit.journal.postgres import PostgresJournal
@@ -88,7 +97,20 @@ def _journal_and_key(settings: Settings, folder: Path) -> Iterator[tuple[Journal
     with PostgresJournal(settings.journal_url, durability=settings.durability) as shared:
         hash_key = _hash_key(key_path, shared, shared.name)
         shared.check_key(hash_key)
-        yield shared, hash_key
+        with _spooled(shared, settings) as spooled:
+            yield spooled, hash_key
+
+
+def _spooled(journal: Journal, settings: Settings) -> closing[SpooledJournal]:
+    folder = Path(settings.spool_dir or settings.data_dir)
+    return closing(
+        SpooledJournal(
+            journal,
+            folder / "journal.spool",
+            durability=settings.durability,
+            reads_while_away=settings.journal_url is None,
+        )
+    )
 
 
 def _store(settings: Settings) -> Callable[[WindowPlan], StateStore]:

@@ -48,7 +48,11 @@ CODES: dict[str, tuple[int, str]] = {
     "rate_limited": (429, "More requests than the key may send; nothing was recorded"),
     "internal_error": (500, "A fault of the service; nothing of it is told"),
     "overloaded": (503, "More requests than may wait; nothing was recorded, send again later"),
-    "store_unavailable": (503, "The journal cannot be written; nothing was recorded, send again"),
+    "store_unavailable": (
+        503,
+        "Neither the journal nor the spool can be written, or the decision that stands cannot be "
+        "read; nothing was recorded, send again",
+    ),
 }
 """Error code → HTTP status and meaning."""
 

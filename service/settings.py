@@ -123,6 +123,20 @@ class Settings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
             )
         ),
     ] = "process_kill"
+    spool_dir: (
+        Annotated[
+            str,
+            Meta(
+                min_length=1,
+                description=(
+                    "The folder of `journal.spool`, where orders wait while the journal cannot be "
+                    "written; without it the data folder. A folder on another disk also helps "
+                    "when that of the data folder fails"
+                ),
+            ),
+        ]
+        | None
+    ) = None
     trusted_keys: (
         Annotated[
             str,

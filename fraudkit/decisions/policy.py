@@ -68,9 +68,13 @@ class WhenMissing(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True)
         The store of past events cannot be reached, so every window is unknown.
     ip, card_ranges, mail_domains : {"decide", "review", "decline"}
         No such source is configured, see `fraudkit.features.enrichment`.
+    journal : {"decide", "review", "decline"}
+        The journal cannot be written, and decisions wait beside it, as durable: see
+        `fraudkit.journal.spooled`. A repeat may not be known as one.
     """
 
     store: Missing = "review"
+    journal: Missing = "decide"
     ip: Missing = "decide"
     card_ranges: Missing = "decide"
     mail_domains: Missing = "decide"

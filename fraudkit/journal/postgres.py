@@ -145,6 +145,11 @@ class PostgresJournal:
         """Host, port and database, as errors name them."""
         return self._link.name
 
+    @property
+    def is_away(self) -> bool:
+        """``False``: nothing waits elsewhere."""
+        return False
+
     def append(self, record: Record) -> bool:
         """Write a record; durable when this returns, as ``durability`` says.
 

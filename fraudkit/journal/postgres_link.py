@@ -13,7 +13,7 @@ from psycopg.abc import PQGen
 from psycopg.pq import TransactionStatus
 from psycopg.rows import TupleRow
 
-from fraudkit.errors import JournalError
+from fraudkit.errors import JournalError, RecordRefused
 
 __all__ = ["BoundedConnection", "PostgresLink", "PostgresTimeouts"]
 
@@ -166,7 +166,9 @@ class PostgresLink:
 
     def wrapped(self, error: Exception, attempt: str) -> JournalError:
         """Return the error to raise in the place of one of psycopg's."""
-        return JournalError(
+        is_of_record = isinstance(error, psycopg.DataError | UnicodeEncodeError)
+        kind = RecordRefused if is_of_record and attempt == "written" else JournalError
+        return kind(
             f"The journal {self.name} cannot be {attempt}: {self._told(error)}; {_fix(error)}"
         )
 

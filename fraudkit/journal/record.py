@@ -75,6 +75,11 @@ Record = DecisionRecord | OutcomeRecord
 class Journal(Protocol):
     """The durable, append-only record. A record is durable when `append` returns."""
 
+    @property
+    def is_away(self) -> bool:
+        """Whether records wait elsewhere, because the journal itself cannot be written."""
+        ...
+
     def append(self, record: Record) -> bool:
         """Write a record.
 

@@ -47,6 +47,8 @@ OWN_COSTS = {"margin_share": "custom_inputs.margin", "review_cost_minor": "custo
 class ListJournal:
     """A journal in memory."""
 
+    is_away = False
+
     def __init__(self) -> None:
         self.held: list[Record] = []
 

@@ -170,8 +170,7 @@ class Engine:
             When it was received, UTC epoch milliseconds. If given, an event time more than five
             minutes later is refused: it would make every honest order late.
         is_late : callable
-            Says that no time is left: then no other process is waited for, and without a score
-            the policy's fallback decides.
+            Says that no time is left; then the policy's fallback decides, without waiting.
 
         Raises
         ------

@@ -127,6 +127,7 @@ class RedisStore:
         self._backlog_max = backlog_max
         self._missed: dict[int, NDArray[np.int64]] = {}
         self._missed_told: deque[Told] = deque()
+        self._put_off_id: int | None = None
 
     @property
     def counters(self) -> StoreCounters:
@@ -185,13 +186,14 @@ class RedisStore:
     ) -> Appended | None:
         """Keep an event for the next call that appends; nothing is read, see `StateStore`."""
         self._keep(event)
+        self._put_off_id = int(event[EVENT_ID])
         return None
 
     def record(self, event_id: int, status: Status, known_at_ms: int) -> bool:
         """Note what became of an event; see `StateStore.record`.
 
-        Of the event that the call before took in it is sent without waiting for an answer; of one
-        that waits to be sent it is kept, to be sent after it.
+        Of the event that the call before took in it is sent without waiting for an answer; of
+        one that `exchange_at_once` kept it is kept too, and sent after it.
 
         Raises
         ------
@@ -201,7 +203,7 @@ class RedisStore:
         if status not in self._plan.statuses:
             return self._events.holds(event_id)
         told = Told(event_id, self._plan.statuses.index(status), known_at_ms)
-        if event_id in self._missed:
+        if event_id == self._put_off_id and event_id in self._missed:
             self._keep_told(told)
             return True
         if self._events.tell_of_latest(told):

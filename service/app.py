@@ -17,10 +17,12 @@ from fastapi_offline import FastAPIOffline
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import Response
+from starlette.types import ASGIApp
 
 from fraudkit.engine import Engine
 from fraudkit.journal.record import Journal
 from service.deadlines import Deadlines
+from service.direct import Direct
 from service.docs_page import add_docs_page
 from service.gate import Gate, open_gate
 from service.keys import watched
@@ -39,9 +41,6 @@ from service.tracing import Tracing, tracing_to
 from service.turns import Turns
 
 __all__ = ["create_app"]
-
-
-_POSTS = frozenset({"/v1/score", "/v1/outcomes", "/v1/payment-methods"})
 
 
 def create_app(
@@ -78,6 +77,7 @@ def create_app(
     entrance = open_gate(settings) if gate is None else gate
     release = version("fraudkit")
     metrics = Metrics(release)
+    posts: dict[str, ASGIApp] = {}
     if tracing is None and settings.traces_endpoint is not None:
         share = settings.traces_share
         tracing = tracing_to(settings.traces_endpoint, share=share, version=release)
@@ -91,7 +91,7 @@ def create_app(
                 yield
                 return
             with opened(settings) as held:
-                _add_routes(app, held.engine, held.journal, settings, metrics, entrance)
+                _add_routes(app, posts, held.engine, held.journal, settings, metrics, entrance)
                 yield
 
     app = FastAPIOffline(
@@ -102,19 +102,21 @@ def create_app(
         lifespan=lifespan,
         exception_handlers={HTTPException: _refused, Exception: _failed},
     )
-    app.add_middleware(SecurityHeaders, carrying=_POSTS)
+    app.add_middleware(SecurityHeaders)
+    app.add_middleware(Direct, posts=posts)
     ids = RequestIds(secrets.token_hex(4))
     app.add_middleware(Observing, metrics=metrics, request_ids=ids, tracing=tracing)
     add_docs_page(app)
     document = openapi_document(release, needs_key=entrance.needs_key)
     app.openapi = lambda: document  # type: ignore[method-assign]  # FastAPI's own way to extend it
     if engine is not None:
-        _add_routes(app, engine, journal, settings, metrics, entrance)
+        _add_routes(app, posts, engine, journal, settings, metrics, entrance)
     return app
 
 
 def _add_routes(
     app: FastAPI,
+    posts: dict[str, ASGIApp],
     engine: Engine,
     journal: Journal | None,
     settings: Settings,
@@ -135,13 +137,13 @@ def _add_routes(
 
     deadlines = Deadlines(settings.deadline_ms)
     may_score, may_tell = gate.asking("score"), gate.asking("outcomes")
-    posts = {
+    posts |= {
         "/v1/score": Endpoint(score(engine, metrics), may_score, turns, deadlines),
         "/v1/outcomes": Endpoint(record(engine, metrics), may_tell, turns, deadlines),
         "/v1/payment-methods": Endpoint(recommend(engine), may_score, None, deadlines),
     }
-    for path in _POSTS:
-        endpoint: Any = posts[path]  # Starlette takes ASGI applications here too
+    for path, post in posts.items():
+        endpoint: Any = post  # Starlette takes ASGI applications here too
         app.add_route(path, endpoint, methods=["POST"])
     gets: dict[str, Any] = {
         "/metrics": MetricsEndpoint(metrics, may_read),

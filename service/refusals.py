@@ -50,8 +50,7 @@ CODES: dict[str, tuple[int, str]] = {
     "overloaded": (503, "More requests than may wait; nothing was recorded, send again later"),
     "store_unavailable": (
         503,
-        "Neither the journal nor the spool can be written, or the decision that stands cannot be "
-        "read; nothing was recorded, send again",
+        "No journal can be written, or what stands cannot be read; nothing was recorded",
     ),
 }
 """Error code → HTTP status and meaning."""

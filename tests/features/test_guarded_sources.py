@@ -44,8 +44,8 @@ class IllSource:
         return ANONYMOUS
 
 
-def is_anonymous(value: bool | None) -> float:
-    return np.nan if value is None else float(value)
+def is_anonymous(value: object) -> float:
+    return np.nan if value is None else float(bool(value))
 
 
 FEATURES = FeatureSet(

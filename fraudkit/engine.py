@@ -16,7 +16,7 @@ import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
-from fraudkit.deciding import deciding_bundle, plan_of
+from fraudkit.deciding import IsLate, deciding_bundle, in_time, plan_of
 from fraudkit.domain.decision import Decision, Versions
 from fraudkit.domain.outcome import Outcome
 from fraudkit.domain.payment_choice import PaymentContext, Recommendation
@@ -159,7 +159,9 @@ class Engine:
             enrichment=enrichment,
         )
 
-    def score(self, transaction: Transaction, *, now_ms: int | None = None) -> Decision:
+    def score(
+        self, transaction: Transaction, *, now_ms: int | None = None, is_late: IsLate = in_time
+    ) -> Decision:
         """Decide one transaction, and remember it for those that follow.
 
         It is in the journal when this returns. A transaction that was decided before gets the
@@ -170,6 +172,8 @@ class Engine:
         now_ms : int, optional
             When it was received, UTC epoch milliseconds. If given, an event time more than five
             minutes later is refused: it would make every honest order late.
+        is_late : callable
+            Says that no time is left; then the policy's fallback decides, without waiting.
 
         Raises
         ------
@@ -181,14 +185,16 @@ class Engine:
             If it cannot be journalled; then it is not remembered either.
         """
         with self._lock:
-            noted = self._decide(transaction, now_ms)
+            noted = self._decide(transaction, now_ms, is_late)
             self._write()
         return noted.settled
 
-    def decide(self, transaction: Transaction, *, now_ms: int | None = None) -> Noted:
+    def decide(
+        self, transaction: Transaction, *, now_ms: int | None = None, is_late: IsLate = in_time
+    ) -> Noted:
         """Decide as `score` does; it is in the journal, and may be answered, after `write`."""
         with self._lock:
-            return self._decide(transaction, now_ms)
+            return self._decide(transaction, now_ms, is_late)
 
     def write(self) -> None:
         """Write all decisions that wait to the journal, in one commit; or forget them and raise."""
@@ -238,9 +244,8 @@ class Engine:
 
         ``now_ms`` is the day whose catalogue holds; the catalogue's own day if none is given.
         """
-        return recommend(
-            context, self._catalog, now_ms=self._catalog.as_of_ms if now_ms is None else now_ms
-        )
+        day_ms = self._catalog.as_of_ms if now_ms is None else now_ms
+        return recommend(context, self._catalog, now_ms=day_ms)
 
     def explain(
         self, decision: Decision | str, *, treeshap: TreeShapValues | None = None
@@ -259,7 +264,7 @@ class Engine:
         Raises
         ------
         fraudkit.errors.ExplanationError
-            If there is no journal, it does not hold the decision, or another bundle made it.
+            If there is no journal, or it holds no decision that this bundle's score made.
         """
         with self._lock:
             bundle, store = self._deciding.bundle, self._store
@@ -352,17 +357,17 @@ class Engine:
             if isinstance(record, DecisionRecord):
                 self._deciding.decider.recall(record.decision, record.event_time_ms)
 
-    def _decide(self, transaction: Transaction, now_ms: int | None) -> Noted:
+    def _decide(self, transaction: Transaction, now_ms: int | None, is_late: IsLate) -> Noted:
         now_ms = transaction.event_time_ms if now_ms is None else now_ms
         refuse_future("/event_time", transaction.event_time, now_ms)
         received_at_ms = self._past.received(now_ms)
         row = self._deciding.features.prepare(transaction, received_at_ms)
-        asked = self._past.exchange(row)
+        asked = self._past.exchange(row, is_late=is_late())
         if self._noted is not None and self._noted.is_journal_away:
             asked = Asked(asked.found, (*asked.missing, JOURNAL))
         try:
             return self._stands(transaction, row, asked) or self._made(
-                transaction, row, asked, received_at_ms
+                transaction, row, asked, received_at_ms, is_late
             )
         except BaseException:
             self._past.take_back(row, asked)
@@ -389,9 +394,14 @@ class Engine:
             raise TransactionConflict(differing_fields(features, row, earlier))
 
     def _made(
-        self, transaction: Transaction, row: OnlineRow, asked: Asked, received_at_ms: int
+        self,
+        transaction: Transaction,
+        row: OnlineRow,
+        asked: Asked,
+        received_at_ms: int,
+        is_late: IsLate,
     ) -> Noted:
-        decision = self._deciding.decision(transaction, row, asked)
+        decision = self._deciding.decision(transaction, row, asked, is_late=is_late())
         if self._noted is None:
             noted = Noted(decision)
         else:

@@ -44,7 +44,7 @@ class Asked(Struct, frozen=True):
     found : Appended
         What became of its event.
     missing : tuple of str
-        `STORE` if the store could not be reached.
+        `STORE` if the store could not be reached, and what else the engine went without.
     """
 
     found: Appended
@@ -107,13 +107,21 @@ class Past:
         """Let time go on from where it was with another."""
         self._as_of_ms = max(self._as_of_ms, earlier._as_of_ms)
 
-    def exchange(self, row: OnlineRow) -> Asked:
-        """Fill a row's windows and take its event in; unknown where the store is not reached."""
-        try:
-            return Asked(self._store.exchange(row.event, row.values))
-        except StoreError:
-            row.values[self._plan.first_out :] = np.nan
-            return Asked(Appended.ACCEPTED, (STORE,))
+    def exchange(self, row: OnlineRow, *, is_late: bool = False) -> Asked:
+        """Fill a row's windows and take its event in; unknown where the store is not reached.
+
+        Parameters
+        ----------
+        is_late : bool
+            Whether a store in another process must not be waited for.
+        """
+        ask = self._store.exchange_at_once if is_late else self._store.exchange
+        with suppress(StoreError):
+            found = ask(row.event, row.values)
+            if found is not None:
+                return Asked(found)
+        row.values[self._plan.first_out :] = np.nan
+        return Asked(Appended.ACCEPTED, (STORE,))
 
     def take_back(self, row: OnlineRow, asked: Asked) -> None:
         """Forget an event that was taken in; where the store is not reached it stays."""

@@ -25,6 +25,7 @@ from fraudkit.engine import Engine
 from fraudkit.journal.record import Journal
 from service.bundle_changes import BundleChanges
 from service.changing import ChangeEndpoint, InForceEndpoint, following, requests_of
+from service.deadlines import Deadlines
 from service.direct import Direct
 from service.docs_page import add_docs_page
 from service.gate import Gate, open_gate
@@ -158,11 +159,12 @@ def _add_routes(
     async def alive(_: Request) -> Response:
         return _response(Answer(200, msgspec.json.encode(Alive())))
 
+    deadlines = Deadlines(settings.deadline_ms)
     may_score, may_tell = gate.asking("score"), gate.asking("outcomes")
     posts |= {
-        "/v1/score": Endpoint(score(engine, metrics), may_score, turns),
-        "/v1/outcomes": Endpoint(record(engine, metrics), may_tell, turns),
-        "/v1/payment-methods": Endpoint(recommend(engine), may_score),
+        "/v1/score": Endpoint(score(engine, metrics), may_score, turns, deadlines),
+        "/v1/outcomes": Endpoint(record(engine, metrics), may_tell, turns, deadlines),
+        "/v1/payment-methods": Endpoint(recommend(engine), may_score, None, deadlines),
         **{
             path: ChangeEndpoint(changes, request, may_read, gate.caller)
             for path, request in requests_of(changes).items()

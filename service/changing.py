@@ -16,6 +16,7 @@ from typing import Any, Final, NamedTuple
 import msgspec
 from starlette.types import Receive, Scope, Send
 
+from fraudkit.deciding import IsLate
 from fraudkit.domain.explaining import explain
 from fraudkit.errors import FraudkitError, InvalidField
 from fraudkit.registry import Change
@@ -121,14 +122,14 @@ class ChangeEndpoint(Endpoint):
         may_change: MayRead,
         caller: Callable[[Mapping[bytes, bytes]], str],
     ) -> None:
-        super().__init__(lambda _body, _now_ms: internal_error(), may_change)
+        super().__init__(lambda _body, _now_ms, _is_late: internal_error(), may_change)
         self._changes = changes
         self._request = request
         self._caller = caller
 
-    def _admit(self, headers: Headers) -> Answer | None:
+    def _admit(self, headers: Headers) -> Answer | IsLate:
         answer = super()._admit(headers)
-        if answer is None and b"content-type" not in dict(headers):
+        if not isinstance(answer, Answer) and b"content-type" not in dict(headers):
             # A page in a browser on this machine cannot send this type to another origin.
             return refusal(
                 "unsupported_media_type",
@@ -138,7 +139,7 @@ class ChangeEndpoint(Endpoint):
             )
         return answer
 
-    async def _in_turn(self, body: bytes, scope: Scope) -> Answer:
+    async def _in_turn(self, body: bytes, scope: Scope, _is_late: IsLate) -> Answer:
         if self._changes.is_fixed:
             return refusal(
                 "bundle_fixed",

@@ -62,7 +62,11 @@ METRICS: Final[Mapping[str, tuple[str, tuple[str, ...], str]]] = {
         ("method", "action"),
         "Orders decided, by family of the payment method",
     ),
-    "fraudkit_degraded_total": ("counter", ("source",), "Orders decided without a source"),
+    "fraudkit_degraded_total": (
+        "counter",
+        ("source",),
+        "Orders decided without a source; `deadline`: without a score",
+    ),
     "fraudkit_outcomes_total": ("counter", ("kind",), "Outcomes taken in, each once"),
     "fraudkit_request_duration_seconds": (
         "histogram",

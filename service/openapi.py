@@ -19,6 +19,7 @@ from fraudkit.domain.transaction import Transaction
 from service import examples
 from service.bundle_changes import InForce, PromoteBundle, PromotePolicy, RollBack
 from service.changing import Changed
+from service.deadlines import DEADLINE_HEADER, DEADLINE_MS_MAX
 from service.readiness import Ready
 from service.reading import ExplainedDecision
 from service.refusals import CODES, ErrorBody
@@ -34,6 +35,13 @@ _SCHEME = {
     "description": "A key, as `fraudkit keys create` prints it. A route names the scope it needs: "
     "`score` asks for decisions and payment methods, `outcomes` tells what became of an order, "
     "`admin` administers.",
+}
+_DEADLINE = {
+    "name": DEADLINE_HEADER.decode(),
+    "in": "header",
+    "description": "How many milliseconds you wait for the answer; the setting of the service "
+    "holds where it is shorter",
+    "schema": {"type": "integer", "minimum": 1, "maximum": DEADLINE_MS_MAX},
 }
 _KEY_REFUSALS = (401, 403, 429)
 _DECODING_REFUSALS = (400, 408, 413, 415, 422, 500)
@@ -151,6 +159,7 @@ def _post(
     return {
         "summary": summary,
         "operationId": summary.lower().replace(",", "").replace(" ", "_"),
+        "parameters": [_DEADLINE],
         "requestBody": {"required": True, "content": content},
         "responses": {**answers, **refusals},
     }

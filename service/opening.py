@@ -10,6 +10,7 @@ import os
 import secrets
 from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager
+from functools import partial
 from pathlib import Path
 
 import msgspec
@@ -62,7 +63,7 @@ def opened(settings: Settings) -> Iterator[Opened]:
     _make_private(folder)
     if settings.spool_dir is not None:
         _make_private(Path(settings.spool_dir))
-    with _journal_and_key(settings, folder) as (journal, hash_key):
+    with _journal_and_key(settings, folder) as (journal, hash_key, hurry):
         engine = Engine.open(
             settings.bundle,
             journal=journal,
@@ -72,13 +73,17 @@ def opened(settings: Settings) -> Iterator[Opened]:
             trusted_keys=trusted_keys_of(settings),
         )
         try:
+            hurry()
             yield Opened(engine, journal)
         finally:
             engine.close()
 
 
 @contextmanager
-def _journal_and_key(settings: Settings, folder: Path) -> Iterator[tuple[Journal, bytes]]:
+def _journal_and_key(
+    settings: Settings, folder: Path
+) -> Iterator[tuple[Journal, bytes, Callable[[], None]]]:
+    """Hold the journal open; the last is to be called before orders wait for it."""
     key_path = folder / "hash.key"
     if settings.journal_url is None:
         path = folder / "journal.sqlite3"
@@ -86,10 +91,11 @@ def _journal_and_key(settings: Settings, folder: Path) -> Iterator[tuple[Journal
         with SqliteJournal(path, durability=durability, busy_timeout_ms=busy_ms) as journal:
             hash_key = _hash_key(key_path, journal, str(journal.path))
             with _spooled(journal, settings) as spooled:
-                yield spooled, hash_key
+                yield spooled, hash_key, lambda: None
         return
     try:
         from fraudkit.journal.postgres import PostgresJournal
+        from fraudkit.journal.postgres_link import PostgresTimeouts
     except ModuleNotFoundError as error:
         raise InputError(
             f"FRAUDKIT_JOURNAL_URL needs the package {error.name}; install fraudkit[postgres]"
@@ -98,7 +104,9 @@ def _journal_and_key(settings: Settings, folder: Path) -> Iterator[tuple[Journal
         hash_key = _hash_key(key_path, shared, shared.name)
         shared.check_key(hash_key)
         with _spooled(shared, settings) as spooled:
-            yield spooled, hash_key
+            # Reading the whole journal at the start had to be more patient.
+            within = PostgresTimeouts.within(settings.deadline_ms)
+            yield spooled, hash_key, partial(shared.set_timeouts, within)
 
 
 def _spooled(journal: Journal, settings: Settings) -> closing[SpooledJournal]:
@@ -119,11 +127,13 @@ def _store(settings: Settings) -> Callable[[WindowPlan], StateStore]:
         return MemoryStore
     try:
         from fraudkit.stores.redis import RedisStore
+        from fraudkit.stores.redis_nodes import RedisTimeouts
     except ModuleNotFoundError as error:
         raise InputError(
             f"FRAUDKIT_STORE_URL needs the package {error.name}; install fraudkit[redis]"
         ) from error
-    return lambda plan: RedisStore(plan, url)
+    timeouts = RedisTimeouts.within(settings.deadline_ms)
+    return lambda plan: RedisStore(plan, url, timeouts=timeouts)
 
 
 def trusted_keys_of(settings: Settings) -> TrustedKeys | None:

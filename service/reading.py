@@ -15,6 +15,7 @@ import msgspec
 from msgspec import Struct
 from starlette.types import Receive, Scope, Send
 
+from fraudkit.decisions.fallback import DEADLINE
 from fraudkit.domain.decision import Decision
 from fraudkit.engine import Engine
 from fraudkit.errors import ExplanationError, FraudkitError
@@ -147,6 +148,12 @@ def _explained(engine: Engine, record: DecisionRecord) -> Answer:
             f"a decision of the bundle in force, {bundle}",
             f"one of {decision.versions.bundle}",
             "run fraudkit explain with --bundle and the folder of that version",
+        )
+    if DEADLINE in decision.degraded:
+        return _not_explained(
+            "a decision that a score made",
+            f"{decision.action} by the policy's fallback: there was no time for a score",
+            "fraudkit replay shows that the policy says so",
         )
     try:
         explanation = engine.explain(decision)

@@ -34,6 +34,7 @@ __all__ = [
 
 CODES: dict[str, tuple[int, str]] = {
     "malformed_json": (400, "The body is not JSON in UTF-8"),
+    "invalid_header": (400, "A header does not hold; `expected` names it"),
     "unauthorized": (401, "The key is missing or wrong, or counts no more"),
     "forbidden": (403, "The key has not the scope that the route needs; `expected` names it"),
     "not_found": (404, "There is nothing at this path"),
@@ -41,7 +42,7 @@ CODES: dict[str, tuple[int, str]] = {
     "method_not_allowed": (405, "The path is there, the method is not"),
     "body_timeout": (408, "The body did not arrive in time"),
     "transaction_conflict": (409, "The id was decided with other content; `received` says what"),
-    "not_explained": (409, "Another bundle made the decision; `hint` says how to explain it"),
+    "not_explained": (409, "Another bundle, or no score, made the decision; `hint` says more"),
     "bundle_fixed": (409, "This service was started with one bundle alone, not with a registry"),
     "change_refused": (409, "The bundle or policy must not be put in force; nothing was changed"),
     "guardrails_not_kept": (409, "What guardrails do not let pass; `received` says what"),

@@ -37,7 +37,8 @@ class Step(NamedTuple):
     """
 
     call: Literal[
-        "append", "exchange", "load", "read", "record", "forget", "counters", "reopen"
+        "append", "exchange", "exchange_at_once", "load", "read", "record", "forget", "counters",
+        "reopen",
     ]  # fmt: skip
     events: tuple[Event, ...] = ()
     event_id: int = 0
@@ -188,6 +189,8 @@ class _Pair:
                 return self._append(step.events[0])
             case "exchange":
                 return self._exchange(step.events[0])
+            case "exchange_at_once":
+                return self._exchange_at_once(step.events[0])
             case "load":
                 return self._load(step.events)
             case "record" | "forget":
@@ -223,6 +226,16 @@ class _Pair:
         self._overwrite(row)
         expected = self._contract.append(event)
         return fault or _fault("exchange", _name(expected), _name(received))
+
+    def _exchange_at_once(self, event: Event) -> tuple[str, str] | None:
+        row, out = as_row(event, self._plan), self._new_out()
+        received = self.store.exchange_at_once(row, out)
+        fault = None if received is None else self._row_fault(event, out)
+        self._overwrite(row)
+        expected = self._contract.append(event)
+        if received is None:
+            return None
+        return fault or _fault("exchange_at_once", _name(expected), _name(received))
 
     def _load(self, events: Sequence[Event]) -> tuple[str, str] | None:
         rows = np.array([as_row(event, self._plan) for event in events], np.int64)

@@ -205,7 +205,7 @@ STORE_CHECKS: Final = (
     ),
     StoreCheck(
         name="exchange reads, then appends",
-        rule="An exchange is a read and then an append.",
+        rule="An exchange is a read and then an append; one that is not waited for is not lost.",
         story=stories.exchanged,
     ),
     StoreCheck(

@@ -148,6 +148,12 @@ class MemoryStore:
         )
         return self.append(event) if found == NO_ROOM else self._appended(event, found)
 
+    def exchange_at_once(
+        self, event: NDArray[np.int64], out: NDArray[np.float64]
+    ) -> Appended | None:
+        """`exchange`: no other process is asked."""
+        return self.exchange(event, out)
+
     def _appended(self, event: NDArray[np.int64], found: int) -> Appended:
         if self._pending and found == event_log.ACCEPTED:
             self._settle(int(event[0]))

@@ -88,6 +88,9 @@ class PlainStore:
         self.read(event, out)
         return self.append(event)
 
+    def exchange_at_once(self, event: Row, out: NDArray[np.float64]) -> Appended | None:
+        return self.exchange(event, out)
+
     def record(self, event_id: int, status: Status, known_at_ms: int) -> bool:
         row, column = self.find(event_id), self.plan.status_column(status)
         if row is not None and column is not None:

@@ -164,6 +164,7 @@ def test_without_its_store_an_order_is_decided_as_the_policy_says(
     assert decision.degraded == ("store",)
     cost = decision.expected_cost_minor
     assert cost is not None
+    assert decision.fraud_probability is not None
     cheapest = (
         Decider(policy)
         .of_values(

@@ -163,6 +163,11 @@ class NaiveStore:
         self.read(event, out)
         return self.append(event)
 
+    def exchange_at_once(
+        self, event: NDArray[np.int64], out: NDArray[np.float64]
+    ) -> Appended | None:
+        return self.exchange(event, out)
+
     def record(self, event_id: int, status: Status, known_at_ms: int) -> bool:
         past = self.find(event_id)
         if status not in self.plan.statuses:

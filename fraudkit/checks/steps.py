@@ -31,13 +31,13 @@ class Step(NamedTuple):
         The port's method; ``"counters"`` compares the counters, ``"reopen"`` closes the store
         and opens it anew.
     events : tuple of Event
-        What is appended, or the query; one but for ``"load"``.
+        What is appended or erased, or the query; one but for ``"load"``.
     event_id, status, known_at_ms : int, Status, int
         Of ``"record"`` and ``"forget"``.
     """
 
     call: Literal[
-        "append", "exchange", "load", "read", "record", "forget", "counters", "reopen"
+        "append", "exchange", "load", "read", "record", "forget", "erase", "counters", "reopen"
     ]  # fmt: skip
     events: tuple[Event, ...] = ()
     event_id: int = 0
@@ -192,6 +192,8 @@ class _Pair:
                 return self._load(step.events)
             case "record" | "forget":
                 return self._told(step)
+            case "erase":
+                return self._erase(step.events[0])
             case "counters":
                 return self._counters()
             case "reopen":
@@ -243,6 +245,13 @@ class _Pair:
             told = (step.event_id, step.status, step.known_at_ms)
             expected, received = self._contract.record(*told), self.store.record(*told)
         return _fault(step.call, str(expected), str(received))
+
+    def _erase(self, event: Event) -> tuple[str, str] | None:
+        row = as_row(event, self._plan)
+        taken = row.copy()
+        expected, received = self._contract.erase(event), self.store.erase(row)
+        fault = self._array_fault(row, taken, None)
+        return fault or _fault("erase", str(expected), str(received))
 
     def _counters(self) -> tuple[str, str] | None:
         expected, counters = self._contract.counters, self.store.counters

@@ -27,8 +27,7 @@ _OF_ENTITY: Final = (
     "AND kind = 'decision' AND position(%s::bytea in entities) > 0 ORDER BY sequence"
 )
 _OUTCOMES: Final = (
-    "SELECT {columns} FROM {table} WHERE sequence > %s AND sequence <= %s "
-    "AND kind = 'outcome' AND transaction_id = ANY(%s::bytea[])"
+    "SELECT {columns} FROM {table} WHERE kind = 'outcome' AND transaction_id = ANY(%s::bytea[])"
 )
 _EXPIRED: Final = """
 SELECT {columns} FROM (SELECT * FROM {table} ORDER BY sequence LIMIT %s) AS oldest
@@ -58,19 +57,18 @@ class PostgresErasing:
             text = entity_text(entity, key).encode()
         except UnicodeEncodeError as error:
             raise self._link.wrapped(error, "read") from error
-        for row in self._scanned(_OF_ENTITY, text):
-            record = decision_of(row_of(row), self._link.name)
-            if record.entities.get(entity) == key:
-                yield record
+        [(first, newest)] = self._rows(self._filled(_ENDS), ())
+        for start in range(first, newest, _PAGE_SEQUENCES):
+            page = (start, min(start + _PAGE_SEQUENCES, newest), text)
+            for row in self._rows(self._filled(_OF_ENTITY), page):
+                record = decision_of(row_of(row), self._link.name)
+                if record.entities.get(entity) == key:
+                    yield record
 
     def outcomes_of(self, transaction_ids: Collection[str]) -> Iterator[OutcomeRecord]:
-        """Yield the outcomes of these transactions; see `Journal.outcomes_of`.
-
-        It reads through the whole table: no index leads from a transaction to its outcomes.
-        """
-        if transaction_ids:
-            for row in self._scanned(_OUTCOMES, self._encoded(transaction_ids)):
-                yield outcome_of(row_of(row))
+        """Yield the outcomes of these transactions; see `Journal.outcomes_of`."""
+        rows = self._rows(self._filled(_OUTCOMES), (self._encoded(transaction_ids),))
+        yield from (outcome_of(row_of(row)) for row in rows)
 
     def expired(self, before_ms: int, limit: int) -> list[Record]:
         """Return what was received before a time, of the oldest; see `Journal.expired`."""
@@ -111,13 +109,6 @@ class PostgresErasing:
                 "name its owner"
             ) from error
         return n_removed
-
-    def _scanned(self, statement: str, sought: object) -> Iterator[tuple[Any, ...]]:
-        """Yield the rows of a statement about a range of sequence numbers, page by page."""
-        [(first, newest)] = self._rows(self._filled(_ENDS), ())
-        for start in range(first, newest, _PAGE_SEQUENCES):
-            page = (start, min(start + _PAGE_SEQUENCES, newest), sought)
-            yield from self._rows(self._filled(statement), page)
 
     def _filled(self, statement: str) -> sql.Composed:
         columns = sql.SQL(", ").join(map(sql.Identifier, COLUMNS))

@@ -81,8 +81,8 @@ class Journal(Protocol):
     def append(self, record: Record) -> bool:
         """Write a record.
 
-        Returns ``False``, and writes nothing, where an outcome of the same id is already there.
-        A transaction may be decided more than once; each decision is kept.
+        Returns ``False``, and writes nothing, where an outcome of the same id, or a decision about
+        the same transaction, is already there: the first stands.
 
         Raises
         ------
@@ -94,8 +94,8 @@ class Journal(Protocol):
     def append_many(self, records: Sequence[Record]) -> list[bool]:
         """Write records in their order, all or none, as one `append` each would.
 
-        Returns for each whether it was written: ``False`` where an outcome of the same id is
-        already there, or came before it among these.
+        Returns for each whether it was written: ``False`` where an outcome of the same id, or a
+        decision about the same transaction, is already there, or came before it among these.
 
         Raises
         ------
@@ -132,10 +132,7 @@ class Journal(Protocol):
         ...
 
     def outcomes_of(self, transaction_ids: Collection[str]) -> Iterator[OutcomeRecord]:
-        """Yield the outcomes of these transactions, in no particular order.
-
-        It may read through the whole journal, as `decisions_of` does.
-        """
+        """Yield the outcomes of these transactions, in no particular order."""
         ...
 
     def expired(self, before_ms: int, limit: int) -> list[Record]:

@@ -9,6 +9,7 @@ import secrets
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
 from importlib.metadata import version
+from pathlib import Path
 from typing import Any
 
 import msgspec
@@ -21,6 +22,7 @@ from starlette.responses import Response
 from fraudkit.engine import Engine
 from fraudkit.journal.record import Journal
 from service.docs_page import add_docs_page
+from service.erasing import ErasureEndpoint, check_retention, expiring
 from service.gate import Gate, open_gate
 from service.keys import watched
 from service.metrics import Metrics
@@ -40,7 +42,7 @@ from service.turns import Turns
 __all__ = ["create_app"]
 
 
-_POSTS = frozenset({"/v1/score", "/v1/outcomes", "/v1/payment-methods"})
+_POSTS = frozenset({"/v1/score", "/v1/outcomes", "/v1/payment-methods", "/v1/erasures"})
 
 
 def create_app(
@@ -71,8 +73,8 @@ def create_app(
     --------
     >>> app = create_app(Settings())
     >>> sorted(app.openapi()["paths"])
-    ['/healthz', '/metrics', '/readyz', '/v1/decisions/{transaction_id}', '/v1/outcomes',
-     '/v1/payment-methods', '/v1/score']
+    ['/healthz', '/metrics', '/readyz', '/v1/decisions/{transaction_id}', '/v1/erasures',
+     '/v1/outcomes', '/v1/payment-methods', '/v1/score']
     """
     entrance = open_gate(settings) if gate is None else gate
     release = version("fraudkit")
@@ -86,12 +88,15 @@ def create_app(
         async with watched(entrance.keys), AsyncExitStack() as closing:
             if tracing is not None:
                 closing.callback(tracing.close)
+            days, removed = settings.retention_days, metrics.removed
             if engine is not None:
-                yield
+                async with expiring(engine, days, removed):
+                    yield
                 return
             with opened(settings) as held:
                 _add_routes(app, held.engine, held.journal, settings, metrics, entrance)
-                yield
+                async with expiring(held.engine, days, removed):
+                    yield
 
     app = FastAPIOffline(
         title="fraudkit",
@@ -120,6 +125,7 @@ def _add_routes(
     metrics: Metrics,
     gate: Gate,
 ) -> None:
+    check_retention(engine, settings.retention_days)
     write = metrics.stages.written_by(metrics.unwritten.counted_by(engine.write))
     turns = Turns(write, waiting_max=settings.waiting_max, refused=refusal_of)
     store = metrics.watch(engine)
@@ -137,6 +143,13 @@ def _add_routes(
         "/v1/score": Endpoint(score(engine, metrics), may_score, turns),
         "/v1/outcomes": Endpoint(record(engine, metrics), may_tell, turns),
         "/v1/payment-methods": Endpoint(recommend(engine), may_score),
+        "/v1/erasures": ErasureEndpoint(
+            engine,
+            metrics.removed,
+            Path(settings.data_dir) / "audit.ndjson",
+            gate.asking("admin"),
+            gate.caller,
+        ),
     }
     for path in _POSTS:
         endpoint: Any = posts[path]  # Starlette takes ASGI applications here too

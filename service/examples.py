@@ -5,7 +5,16 @@ Every one of them decodes as what it stands for; a test holds them to it.
 
 from typing import Any
 
-__all__ = ["CONTEXT", "DECISION", "ERROR", "ORDER", "OUTCOMES", "RECOMMENDATION"]
+__all__ = [
+    "CONTEXT",
+    "DECISION",
+    "ERASURES",
+    "ERASURE_RESULT",
+    "ERROR",
+    "ORDER",
+    "OUTCOMES",
+    "RECOMMENDATION",
+]
 
 ORDER: dict[str, Any] = {
     "transaction_id": "order-1001-attempt-1",
@@ -225,4 +234,20 @@ ERROR: dict[str, Any] = {
             "/emial: expected a known field, got unknown field 'emial'; did you mean 'email'?"
         ),
     }
+}
+
+ERASURES: dict[str, dict[str, Any]] = {
+    "All orders of an account": {"entity": "account", "identifier": "customer-8821"},
+    "How much there is of an address": {
+        "entity": "shipping_address",
+        "identifier": ["Beispielweg 17", "20095", "DE"],
+        "dry_run": True,
+    },
+}
+
+ERASURE_RESULT: dict[str, Any] = {
+    "orders": 3,
+    "outcomes": 4,
+    "dry_run": False,
+    "fingerprint": "5f0c9a2b7d1e4483",
 }

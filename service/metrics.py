@@ -37,6 +37,7 @@ ROUTES: Final = (
     "/v1/outcomes",
     "/v1/payment-methods",
     "/v1/decisions/{transaction_id}",
+    "/v1/erasures",
     "/healthz",
     "/readyz",
     "/metrics",
@@ -72,6 +73,11 @@ METRICS: Final[Mapping[str, tuple[str, tuple[str, ...], str]]] = {
     "fraudkit_errors_total": ("counter", ("code",), "Answers that are no success, by their code"),
     "fraudkit_journal_lag_records": ("gauge", (), "Orders decided and not yet durable"),
     "fraudkit_journal_lag_seconds": ("gauge", (), "How long the oldest of them has waited"),
+    "fraudkit_records_removed_total": (
+        "counter",
+        ("reason",),
+        "Orders and outcomes removed: erased with a customer, or expired",
+    ),
     "fraudkit_store_up": ("gauge", (), "1 if the windows' store answers, else 0"),
     "fraudkit_store_events": ("gauge", (), "Events that the windows' store holds"),
     "fraudkit_store_keys": ("gauge", (), "Identities that the windows' store knows"),
@@ -145,6 +151,8 @@ class Metrics(Collector):
     unwritten : Unwritten
     requests : RequestCounts
     stages : Stages
+    removed : dict of str to int
+        Records removed, by why.
     """
 
     def __init__(self, version: str) -> None:
@@ -152,6 +160,7 @@ class Metrics(Collector):
         self.unwritten = Unwritten(self.decisions)
         self.requests = RequestCounts(ROUTES)
         self.stages = Stages()
+        self.removed = {"erased": 0, "expired": 0}
         self._version = version
         self._store: StoreWatch | None = None
         self._engine: Engine | None = None
@@ -182,6 +191,7 @@ class Metrics(Collector):
         yield from self._of_requests()
         yield _gauge("fraudkit_journal_lag_records", [((), len(self.unwritten))])
         yield _gauge("fraudkit_journal_lag_seconds", [((), self.unwritten.lag_s)])
+        yield _counter("fraudkit_records_removed_total", _one_label(self.removed))
         if self._store is not None:
             yield from _of_store(self._store.counters())
         if self._engine is not None:

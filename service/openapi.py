@@ -17,6 +17,7 @@ from fraudkit.domain.payment_choice import PaymentContext, Recommendation
 from fraudkit.domain.schema import attribute_meanings, structs_of, summary_of
 from fraudkit.domain.transaction import Transaction
 from service import examples
+from service.erasing import ErasureRequest, ErasureResult
 from service.readiness import Ready
 from service.reading import ExplainedDecision
 from service.refusals import CODES, ErrorBody
@@ -58,6 +59,8 @@ def openapi_document(version: str, *, needs_key: bool) -> dict[str, Any]:
         Alive,
         Ready,
         ExplainedDecision,
+        ErasureRequest,
+        ErasureResult,
     )
     schemas, components = msgspec.json.schema_components(kinds, ref_template=_REFERENCE)
     for kind in kinds:
@@ -106,6 +109,18 @@ def _paths(schema_of: dict[Any, dict[str, Any]], *, needs_key: bool) -> dict[str
         {"200": _answer("The ranking", schema_of[Recommendation], examples.RECOMMENDATION)},
         _refusals(error, _DECODING_REFUSALS, needs_key=needs_key),
     )
+    erase = _post(
+        "Erase a customer",
+        _content(schema_of[ErasureRequest], examples.ERASURES),
+        {
+            "200": _answer(
+                "How much was removed; sending again is safe",
+                schema_of[ErasureResult],
+                examples.ERASURE_RESULT,
+            )
+        },
+        _refusals(error, (*_DECODING_REFUSALS, 503), needs_key=needs_key),
+    )
     read = _read_decision(schema_of[ExplainedDecision], error, needs_key=needs_key)
     metrics = _read_metrics(error, needs_key=needs_key)
     if needs_key:
@@ -113,6 +128,7 @@ def _paths(schema_of: dict[Any, dict[str, Any]], *, needs_key: bool) -> dict[str
             (score, "score"),
             (record, "outcomes"),
             (recommend, "score"),
+            (erase, "admin"),
             (read, "admin"),
             (metrics, "admin"),
         )
@@ -124,6 +140,7 @@ def _paths(schema_of: dict[Any, dict[str, Any]], *, needs_key: bool) -> dict[str
         "/v1/outcomes": {"post": record},
         "/v1/payment-methods": {"post": recommend},
         "/v1/decisions/{transaction_id}": {"get": read},
+        "/v1/erasures": {"post": erase},
         "/metrics": {"get": metrics},
         "/healthz": {"get": _get("Is the process up?", {"200": ("It is", schema_of[Alive])})},
         "/readyz": {

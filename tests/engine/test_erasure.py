@@ -43,7 +43,7 @@ START = datetime(2026, 3, 2, 9, 0, tzinfo=UTC)
 NewStore = Callable[[], Callable[[WindowPlan], StateStore]]
 _NAMES = count(1)
 PROPERTY = settings(
-    deadline=None, max_examples=12, suppress_health_check=[HealthCheck.function_scoped_fixture]
+    deadline=None, max_examples=20, suppress_health_check=[HealthCheck.function_scoped_fixture]
 )
 
 

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import shutil
+import subprocess
+import sys
 from collections.abc import Callable, Iterator
 from contextlib import closing
 from datetime import UTC, datetime, timedelta
@@ -342,3 +344,53 @@ def test_a_fingerprint_is_of_the_identifier_and_leads_back_to_nothing(tmp_path: 
     with closing(SqliteJournal(tmp_path / "journal")) as journal:
         other = Engine.open(BUNDLE, journal=journal, hash_key=b"another secret of 32 bytes")
         assert one != other.erasure.fingerprint("account", ["customer-1"])
+
+
+KILLED = """
+import sys, time
+from pathlib import Path
+from fraudkit.journal.sqlite import SqliteJournal
+from fraudkit.stores.memory import MemoryStore
+from fraudkit.stores.redis import RedisStore
+from tests.engine.test_erasure import opened
+
+url, namespace = sys.argv[2:]
+whole, calls = SqliteJournal.erase, []
+
+def erase(journal, records):
+    calls.append(records)
+    if len(calls) == 3:
+        print("midway", flush=True)
+        time.sleep(60)
+    return whole(journal, records)
+
+SqliteJournal.erase = erase
+store = (lambda plan: RedisStore(plan, url, namespace=namespace)) if url else MemoryStore
+opened(Path(sys.argv[1]), store).erasure.erase("ip", ["192.0.2.1"])
+"""
+
+
+@pytest.mark.parametrize("kind", ["memory", "redis"])
+def test_an_erasure_that_was_killed_is_completed_when_it_is_done_again(
+    tmp_path: Path, request: pytest.FixtureRequest, kind: str
+) -> None:
+    url = request.getfixturevalue("server").url if kind == "redis" else ""
+    path, namespace = tmp_path / "journal.sqlite3", f"killed-{next(_NAMES)}"
+
+    def store(plan: WindowPlan) -> StateStore:
+        return RedisStore(plan, url, namespace=namespace) if url else MemoryStore(plan)
+
+    with opened(path, store) as engine:
+        walk(engine, [Step(is_order=True, number=number, minutes=0) for number in range(120)], 0)
+    words = [sys.executable, "-c", KILLED, str(path), url, namespace]
+    with subprocess.Popen(words, cwd=ROOT, stdout=subprocess.PIPE, text=True) as eraser:
+        assert eraser.stdout is not None
+        assert eraser.stdout.readline() == "midway\n"
+        eraser.kill()
+    with opened(path, store) as engine:
+        assert len(ids_in(path)) == 56
+        assert engine.counters.events == (24 if url else 56)
+        assert engine.erasure.erase("ip", ["192.0.2.1"]) == Erased(orders=56)
+        assert ids_in(path) == []
+        assert engine.counters.events == 0
+        assert b"order-" not in bytes_in(tmp_path)

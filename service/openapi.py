@@ -109,18 +109,7 @@ def _paths(schema_of: dict[Any, dict[str, Any]], *, needs_key: bool) -> dict[str
         {"200": _answer("The ranking", schema_of[Recommendation], examples.RECOMMENDATION)},
         _refusals(error, _DECODING_REFUSALS, needs_key=needs_key),
     )
-    erase = _post(
-        "Erase a customer",
-        _content(schema_of[ErasureRequest], examples.ERASURES),
-        {
-            "200": _answer(
-                "How much was removed; sending again is safe",
-                schema_of[ErasureResult],
-                examples.ERASURE_RESULT,
-            )
-        },
-        _refusals(error, (*_DECODING_REFUSALS, 503), needs_key=needs_key),
-    )
+    erase = _erase(schema_of, error, needs_key=needs_key)
     read = _read_decision(schema_of[ExplainedDecision], error, needs_key=needs_key)
     metrics = _read_metrics(error, needs_key=needs_key)
     if needs_key:
@@ -161,6 +150,22 @@ def _post(
         "requestBody": {"required": True, "content": content},
         "responses": {**answers, **refusals},
     }
+
+
+def _erase(
+    schema_of: dict[Any, dict[str, Any]], error: dict[str, Any], *, needs_key: bool
+) -> dict[str, Any]:
+    result = _answer(
+        "How much was removed; sending again is safe",
+        schema_of[ErasureResult],
+        examples.ERASURE_RESULT,
+    )
+    return _post(
+        "Erase a customer",
+        _content(schema_of[ErasureRequest], examples.ERASURES),
+        {"200": result},
+        _refusals(error, (*_DECODING_REFUSALS, 503), needs_key=needs_key),
+    )
 
 
 def _read_decision(

@@ -9,7 +9,6 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 from pathlib import Path
 from threading import Lock
-from types import TracebackType
 from typing import Final, Literal, Self
 
 import msgspec
@@ -21,6 +20,7 @@ from fraudkit.domain.decision import Decision, Versions
 from fraudkit.domain.outcome import Outcome
 from fraudkit.domain.payment_choice import PaymentContext, Recommendation
 from fraudkit.domain.transaction import Transaction
+from fraudkit.erasure import Erasure
 from fraudkit.errors import InputError, JournalError, TransactionConflict
 from fraudkit.explanation.journalled import explain_decision
 from fraudkit.explanation.row import TreeShapValues
@@ -81,7 +81,7 @@ class Engine:
         self._journal = journal
         self._store = store(plan)
         self._past = Past(features, plan, self._store, bundle.rates.reference_currency)
-        identifier_hash = IdentifierHash(hash_key)
+        identifier_hash = self._hash = IdentifierHash(hash_key)
         self._made_of = MadeOf(store, identifier_hash, enrichment)
         self._deciding = deciding_bundle(bundle, plan, self._store, identifier_hash, enrichment)
         self._noted = None
@@ -323,6 +323,19 @@ class Engine:
         return self._deciding.versions
 
     @property
+    def erasure(self) -> Erasure:
+        """What removes the orders of one customer, or old ones, from journal and windows."""
+        return Erasure(
+            self._journal,
+            self._deciding.bundle.features,
+            self._hash,
+            lambda: self._past,
+            lock=self._lock,
+            alone=self._replacing,
+            write=self._write_on,
+        )
+
+    @property
     def counters(self) -> StoreCounters:
         """What the windows' store holds and let go."""
         with self._lock:
@@ -338,12 +351,7 @@ class Engine:
     def __enter__(self) -> Self:
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         self.close()
 
     def _restore(self, journal: Journal) -> None:
@@ -422,6 +430,12 @@ class Engine:
                     self._past.take_back(noted.row, noted.asked)
             raise
         self._settle(self._noted)
+
+    def _write_on(self) -> None:
+        """Write what waits; where it cannot be written, it waits on."""
+        if self._noted is not None:
+            self._noted.write()
+            self._settle(self._noted)
 
     def _settle(self, noted: NotedDecisions) -> None:
         """Note what was decided of orders that had come before; give way where another decided."""

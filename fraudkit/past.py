@@ -6,6 +6,7 @@ an order saw can be computed again from the journal alone, exactly.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from contextlib import suppress
 from typing import Final
 
@@ -81,6 +82,11 @@ class Past:
         self._store = store
         self._currency = currency
         self._as_of_ms = _BEGINNING_OF_TIME
+
+    @property
+    def outlives_process(self) -> bool:
+        """Whether the store does."""
+        return self._store.outlives_process
 
     def received(self, now_ms: int) -> int:
         """Return when an order that comes at ``now_ms`` counts as received: after all others.
@@ -160,6 +166,27 @@ class Past:
             self.note_outcome(outcome, record.received_at_ms)
         else:
             self._restore_decision(record)
+
+    def erase(self, records: Sequence[Record]) -> None:
+        """Take the orders that records are about out of the windows, with all told of them.
+
+        Raises
+        ------
+        fraudkit.errors.StoreError
+            If the store cannot be reached; some may be taken out. Do it again.
+        """
+        # Of an outcome alone the order is not known; nothing but its id is looked for.
+        orders: dict[str, DecisionRecord | None] = {held.transaction_id: None for held in records}
+        orders |= {
+            held.transaction_id: held for held in records if isinstance(held, DecisionRecord)
+        }
+        for transaction_id, record in orders.items():
+            time_ms = 0 if record is None else record.event_time_ms
+            entities = {} if record is None else record.entities
+            hashes = [entities.get(name, NO_KEY) for name in self._plan.hashed]
+            identifier = event_id(transaction_id)
+            row = self._plan.event_row(identifier, time_ms, time_ms, NO_AMOUNT, hashes)
+            self._store.erase(row)
 
     def _restore_decision(self, record: DecisionRecord) -> None:
         as_of_ms = max(self._as_of_ms, record.received_at_ms)

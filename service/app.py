@@ -8,7 +8,7 @@ from __future__ import annotations
 import secrets
 import time
 from collections.abc import AsyncIterator
-from contextlib import AsyncExitStack, asynccontextmanager
+from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
@@ -28,6 +28,7 @@ from service.changing import ChangeEndpoint, InForceEndpoint, following, request
 from service.deadlines import Deadlines
 from service.direct import Direct
 from service.docs_page import add_docs_page
+from service.erasing import ErasureEndpoint, check_retention, expiring
 from service.gate import Gate, open_gate
 from service.keys import watched
 from service.metrics import Metrics
@@ -45,6 +46,9 @@ from service.tracing import Tracing, tracing_to
 from service.turns import Turns
 
 __all__ = ["create_app"]
+
+
+Besides = tuple[AbstractAsyncContextManager[None], ...]
 
 
 def create_app(
@@ -76,7 +80,7 @@ def create_app(
     >>> app = create_app(Settings())
     >>> sorted(app.openapi()["paths"])
     ['/healthz', '/metrics', '/readyz', '/v1/bundle', '/v1/bundle/promote', '/v1/bundle/rollback',
-     '/v1/decisions/{transaction_id}', '/v1/outcomes', '/v1/payment-methods',
+     '/v1/decisions/{transaction_id}', '/v1/erasures', '/v1/outcomes', '/v1/payment-methods',
      '/v1/policy/promote', '/v1/score']
     """
     entrance = open_gate(settings) if gate is None else gate
@@ -92,16 +96,15 @@ def create_app(
         async with watched(entrance.keys), AsyncExitStack() as closing:
             if tracing is not None:
                 closing.callback(tracing.close)
-            if changes is not None:
-                async with following(changes):
-                    yield
-                return
-            with opened(settings) as held:
-                added = _add_routes(
+            beside = added
+            if beside is None:
+                held = closing.enter_context(opened(settings))
+                beside = _add_routes(
                     app, posts, held.engine, held.journal, settings, metrics, entrance
                 )
-                async with following(added):
-                    yield
+            for work in beside:
+                await closing.enter_async_context(work)
+            yield
 
     app = FastAPIOffline(
         title="fraudkit",
@@ -118,9 +121,9 @@ def create_app(
     add_docs_page(app)
     document = openapi_document(release, needs_key=entrance.needs_key)
     app.openapi = lambda: document  # type: ignore[method-assign]  # FastAPI's own way to extend it
-    changes = None
+    added: Besides | None = None
     if engine is not None:
-        changes = _add_routes(app, posts, engine, journal, settings, metrics, entrance)
+        added = _add_routes(app, posts, engine, journal, settings, metrics, entrance)
     return app
 
 
@@ -132,8 +135,9 @@ def _add_routes(
     settings: Settings,
     metrics: Metrics,
     gate: Gate,
-) -> BundleChanges:
-    """Add the routes over an engine, and return what changes its bundle."""
+) -> Besides:
+    """Add the routes over an engine, and return what goes on beside them."""
+    check_retention(engine, settings.retention_days)
     write = metrics.stages.written_by(metrics.unwritten.counted_by(engine.write))
     turns = Turns(write, waiting_max=settings.waiting_max, refused=refusal_of)
     store = metrics.watch(engine, journal)
@@ -169,6 +173,13 @@ def _add_routes(
             path: ChangeEndpoint(changes, request, may_read, gate.caller)
             for path, request in requests_of(changes).items()
         },
+        "/v1/erasures": ErasureEndpoint(
+            engine,
+            metrics.removed,
+            Path(settings.data_dir) / "audit.ndjson",
+            gate.asking("admin"),
+            gate.caller,
+        ),
     }
     for path, post in posts.items():
         endpoint: Any = post  # Starlette takes ASGI applications here too
@@ -182,7 +193,7 @@ def _add_routes(
         app.add_route(path, endpoint, methods=["GET"])
     app.add_route("/healthz", alive, methods=["GET"])
     app.add_route("/readyz", ready, methods=["GET"])
-    return changes
+    return following(changes), expiring(engine, settings.retention_days, metrics.removed)
 
 
 async def _refused(_: Request, error: Exception) -> Response:

@@ -9,6 +9,8 @@ __all__ = [
     "CHANGED",
     "CONTEXT",
     "DECISION",
+    "ERASURES",
+    "ERASURE_RESULT",
     "ERROR",
     "ORDER",
     "OUTCOMES",
@@ -270,4 +272,20 @@ CHANGED: dict[str, Any] = {
         "change": _CHANGE,
         "problem": None,
     },
+}
+
+ERASURES: dict[str, dict[str, Any]] = {
+    "All orders of an account": {"entity": "account", "identifier": "customer-8821"},
+    "How much there is of an address": {
+        "entity": "shipping_address",
+        "identifier": ["Beispielweg 17", "20095", "DE"],
+        "dry_run": True,
+    },
+}
+
+ERASURE_RESULT: dict[str, Any] = {
+    "orders": 3,
+    "outcomes": 4,
+    "dry_run": False,
+    "fingerprint": "5f0c9a2b7d1e4483",
 }

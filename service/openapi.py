@@ -20,6 +20,7 @@ from service import examples
 from service.bundle_changes import InForce, PromoteBundle, PromotePolicy, RollBack
 from service.changing import Changed
 from service.deadlines import DEADLINE_HEADER, DEADLINE_MS_MAX
+from service.erasing import ErasureRequest, ErasureResult
 from service.readiness import Ready
 from service.reading import ExplainedDecision
 from service.refusals import CODES, ErrorBody
@@ -73,6 +74,8 @@ def openapi_document(version: str, *, needs_key: bool) -> dict[str, Any]:
         RollBack,
         PromotePolicy,
         Changed,
+        ErasureRequest,
+        ErasureResult,
     )
     schemas, components = msgspec.json.schema_components(kinds, ref_template=_REFERENCE)
     for kind in kinds:
@@ -121,6 +124,7 @@ def _paths(schema_of: dict[Any, dict[str, Any]], *, needs_key: bool) -> dict[str
         {"200": _answer("The ranking", schema_of[Recommendation], examples.RECOMMENDATION)},
         _refusals(error, _DECODING_REFUSALS, needs_key=needs_key),
     )
+    erase = _erase(schema_of, error, needs_key=needs_key)
     read = _read_decision(schema_of[ExplainedDecision], error, needs_key=needs_key)
     metrics = _read_metrics(error, needs_key=needs_key)
     changes = _changes(schema_of, needs_key=needs_key)
@@ -129,6 +133,7 @@ def _paths(schema_of: dict[Any, dict[str, Any]], *, needs_key: bool) -> dict[str
             (score, "score"),
             (record, "outcomes"),
             (recommend, "score"),
+            (erase, "admin"),
             (read, "admin"),
             (metrics, "admin"),
             *((operation, "admin") for held in changes.values() for operation in held.values()),
@@ -142,6 +147,7 @@ def _paths(schema_of: dict[Any, dict[str, Any]], *, needs_key: bool) -> dict[str
         "/v1/payment-methods": {"post": recommend},
         "/v1/decisions/{transaction_id}": {"get": read},
         **changes,
+        "/v1/erasures": {"post": erase},
         "/metrics": {"get": metrics},
         "/healthz": {"get": _get("Is the process up?", {"200": ("It is", schema_of[Alive])})},
         "/readyz": {
@@ -163,6 +169,22 @@ def _post(
         "requestBody": {"required": True, "content": content},
         "responses": {**answers, **refusals},
     }
+
+
+def _erase(
+    schema_of: dict[Any, dict[str, Any]], error: dict[str, Any], *, needs_key: bool
+) -> dict[str, Any]:
+    result = _answer(
+        "How much was removed; sending again is safe",
+        schema_of[ErasureResult],
+        examples.ERASURE_RESULT,
+    )
+    return _post(
+        "Erase a customer",
+        _content(schema_of[ErasureRequest], examples.ERASURES),
+        {"200": result},
+        _refusals(error, (*_DECODING_REFUSALS, 503), needs_key=needs_key),
+    )
 
 
 def _read_decision(

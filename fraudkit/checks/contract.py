@@ -148,6 +148,11 @@ class Contract:
                 self.record(event_id, status, known_at_ms)
         return past is not None
 
+    def erase(self, event: Event) -> bool:
+        """Take an event out, and all that was told of it; return whether it was held."""
+        self._waiting.pop(event.event_id, None)
+        return self._held.pop(event.event_id, None) is not None
+
     def read(self, query: Event) -> list[float]:
         """Return the value of every window, in the feature set's order."""
         names = self._features.entity_names

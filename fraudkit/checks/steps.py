@@ -31,14 +31,14 @@ class Step(NamedTuple):
         The port's method; ``"counters"`` compares the counters, ``"reopen"`` closes the store
         and opens it anew.
     events : tuple of Event
-        What is appended, or the query; one but for ``"load"``.
+        What is appended or erased, or the query; one but for ``"load"``.
     event_id, status, known_at_ms : int, Status, int
         Of ``"record"`` and ``"forget"``.
     """
 
     call: Literal[
-        "append", "exchange", "exchange_at_once", "load", "read", "record", "forget", "counters",
-        "reopen",
+        "append", "exchange", "exchange_at_once", "load", "read", "record", "forget", "erase",
+        "counters", "reopen",
     ]  # fmt: skip
     events: tuple[Event, ...] = ()
     event_id: int = 0
@@ -187,14 +187,15 @@ class _Pair:
                 return self._read(step.events[0])
             case "append":
                 return self._append(step.events[0])
-            case "exchange":
-                return self._exchange(step.events[0])
-            case "exchange_at_once":
-                return self._exchange_at_once(step.events[0])
+            case "exchange" | "exchange_at_once":
+                exchange = self._exchange if step.call == "exchange" else self._exchange_at_once
+                return exchange(step.events[0])
             case "load":
                 return self._load(step.events)
             case "record" | "forget":
                 return self._told(step)
+            case "erase":
+                return self._erase(step.events[0])
             case "counters":
                 return self._counters()
             case "reopen":
@@ -256,6 +257,13 @@ class _Pair:
             told = (step.event_id, step.status, step.known_at_ms)
             expected, received = self._contract.record(*told), self.store.record(*told)
         return _fault(step.call, str(expected), str(received))
+
+    def _erase(self, event: Event) -> tuple[str, str] | None:
+        row = as_row(event, self._plan)
+        taken = row.copy()
+        expected, received = self._contract.erase(event), self.store.erase(row)
+        fault = self._array_fault(row, taken, None)
+        return fault or _fault("erase", str(expected), str(received))
 
     def _counters(self) -> tuple[str, str] | None:
         expected, counters = self._contract.counters, self.store.counters

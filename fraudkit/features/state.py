@@ -137,6 +137,25 @@ class StateStore(Protocol):
         """
         ...
 
+    def erase(self, event: NDArray[np.int64]) -> bool:
+        """Take an event out for good, with all that was told of it; returns whether it was held.
+
+        No read then differs from one of a store that it never came to, but that an event which
+        is too late because of it stays so.
+
+        Parameters
+        ----------
+        event : ndarray of int64, shape (n_columns,)
+            As it was appended; its "known at" times mean nothing.
+
+        Raises
+        ------
+        fraudkit.errors.StoreError
+            If the store cannot be reached. It may then have been taken out in part; erase it
+            again.
+        """
+        ...
+
     def load(self, events: NDArray[np.int64]) -> None:
         """Append many events, in the order of their rows; the same as one by one, and faster.
 

@@ -19,6 +19,7 @@ from fraudkit.features.window import (
     window_values,
 )
 from fraudkit.features.window_arrays import (
+    EVENT_ID,
     FIRST_STATUS,
     NEVER,
     NO_KEY,
@@ -190,6 +191,12 @@ class MemoryStore:
             if known_at_ms != NEVER:
                 self._wait(event_id, column, known_at_ms)
         return True
+
+    def erase(self, event: NDArray[np.int64]) -> bool:
+        """Take an event out for good; see `StateStore.erase`."""
+        event_id = int(event[EVENT_ID])
+        self._n_pending -= len(self._pending.pop(event_id, ()))
+        return bool(_forget(*self._log, event_id))
 
     def load(self, events: NDArray[np.int64]) -> None:
         """Append many events in the order of their rows; see `StateStore.load`.

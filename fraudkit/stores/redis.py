@@ -226,6 +226,23 @@ class RedisStore:
         was_missed = self._missed.pop(event_id, None) is not None
         return self._events.forget(event_id) or was_missed
 
+    def erase(self, event: NDArray[np.int64]) -> bool:
+        """Take an event out for good; see `StateStore.erase`.
+
+        A key that Redis let go of rows of, because it had more than ``max_events`` newer ones,
+        does not get them back.
+
+        Raises
+        ------
+        fraudkit.errors.StoreError
+            If Redis cannot serve. The event may then be taken out in part; erase it again.
+        """
+        event_id = int(event[EVENT_ID])
+        was_missed = self._missed.pop(event_id, None) is not None
+        told = [outcome for outcome in self._missed_told if outcome.event_id != event_id]
+        self._missed_told = deque(told)
+        return self._events.erase(event) or was_missed
+
     def load(self, events: NDArray[np.int64]) -> None:
         """Append many events, in the order of their rows; see `StateStore.load`.
 

@@ -212,6 +212,21 @@ class RedisEvents:
         self._link.run([*self._removals(event), self._commands.unsettle(event)])
         return True
 
+    def erase(self, event: NDArray[np.int64]) -> bool:
+        """Take an event out, and all that was told of it; return whether it was held.
+
+        Its rows may outlive what its id holds, so they are looked for by the event as well.
+        """
+        self._latest, event_id = None, int(event[EVENT_ID])
+        (value,) = self._link.run([self._commands.held(event_id)])
+        is_held = self._commands.is_row(value)
+        known = [event, _event_of(value)] if is_held else [event]
+        changes = [removal for held in known for removal in self._removals(held)]
+        if is_held:
+            changes.append(self._commands.unname(event_id, int(known[1][EVENT_TIME])))
+        self._link.run([*changes, self._commands.free(event_id)])
+        return is_held
+
     def _settled(
         self, event: NDArray[np.int64], held: EntityRows, claim: Reply, *, is_again: bool
     ) -> Appended:

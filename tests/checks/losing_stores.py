@@ -52,6 +52,24 @@ class ForgetsWhatWasTold(PlainStore):
         return held
 
 
+class ErasesTheEventAlone(PlainStore):
+    def erase(self, event: Row) -> bool:
+        return self.forget(int(event[EVENT_ID]))
+
+
+class ErasesNothing(PlainStore):
+    def erase(self, event: Row) -> bool:
+        return self.find(int(event[EVENT_ID])) is not None
+
+
+class KeepsWhatWaits(PlainStore):
+    def erase(self, event: Row) -> bool:
+        waiting = self.waiting
+        held = super().erase(event)
+        self.waiting = waiting
+        return held
+
+
 LOSSES = {
     HasLittleRoom: "many events are held",
     LoadsSome: "many events are held",
@@ -59,4 +77,7 @@ LOSSES = {
     FewMayWait: "many outcomes may wait",
     RepeatsBringOutcomes: "a repeat brings nothing",
     ForgetsWhatWasTold: "forget takes out",
+    ErasesTheEventAlone: "erase takes out for good",
+    ErasesNothing: "erase takes out for good",
+    KeepsWhatWaits: "erase takes out for good",
 }

@@ -110,6 +110,13 @@ class PlainStore:
                 self.record(event_id, status, known_at_ms)
         return True
 
+    def erase(self, event: Row) -> bool:
+        event_id = int(event[EVENT_ID])
+        is_held = self.find(event_id) is not None
+        self.rows = [row for row in self.rows if row[EVENT_ID] != event_id]
+        self.waiting = [told for told in self.waiting if told[0] != event_id]
+        return is_held
+
     def n_keys(self) -> int:
         columns = self.plan.arrays.entities[:, 0]
         return sum(len(set(self.log()[:, column].tolist()) - {NO_KEY}) for column in columns)

@@ -194,6 +194,14 @@ class NaiveStore:
                 self.record(event_id, status, known_at_ms)
         return True
 
+    def erase(self, event: NDArray[np.int64]) -> bool:
+        event_id = int(event[EVENT_ID])
+        self.waiting.pop(event_id, None)
+        past = self.find(event_id)
+        if past is not None:
+            past.known_at_ms.clear()
+        return self.forget(event_id)
+
     def load(self, events: NDArray[np.int64]) -> None:
         for event in events:
             self.append(event)

@@ -1,0 +1,92 @@
+"""A fault under load, from before it begins until the service has come back by itself."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Callable, Mapping
+from contextlib import asynccontextmanager
+from pathlib import Path
+from time import perf_counter
+
+from fraudkit.journal.record import Record
+from tests.crash.ledger import Ledger
+from tests.crash.lives import Life, life
+from tests.crash.load import Load, ask_all
+from tests.crash.stream import Stream, orders_from
+from tests.crash.twin import assert_decides_as_its_twin, records_of
+
+__all__ = ["Fault", "WAIT_SECONDS_MAX", "assert_all_stands", "during", "settle"]
+
+WAIT_SECONDS_MAX = 10.0
+"""How long an answer may take while something under the service is broken, here with 8 clients
+and on a machine that does other things as well."""
+
+_RECOVERY_SECONDS_MAX = 15.0
+_BEFORE = 100
+_AFTER = 100
+_DRAINED_SECONDS_MAX = 20.0
+PROBES = 40
+
+Fault = tuple[Callable[[], object], Callable[[], object]]
+"""How it begins, and how it is put right."""
+
+
+@asynccontextmanager
+async def during(load: Load, fault: Fault, *ports: int, seconds: float) -> AsyncIterator[None]:
+    """Load, break, hold for so long, put right, and wait until the service works as before.
+
+    The block runs while it is broken.
+    """
+    begin, end = fault
+    async with load.running(*ports):
+        await load.acknowledged(_BEFORE)
+        await asyncio.to_thread(begin)
+        try:
+            until = perf_counter() + seconds
+            yield
+            await asyncio.sleep(max(0.0, until - perf_counter()))
+        finally:
+            await asyncio.to_thread(end)
+        await load.acknowledged(_AFTER, seconds_max=_RECOVERY_SECONDS_MAX)
+    assert load.ledger.slowest_s <= WAIT_SECONDS_MAX
+
+
+async def settle(port: int, ledger: Ledger) -> None:
+    """Send again what was refused or not answered; now it must be taken."""
+    unsettled = list(ledger.unsettled)
+    ledger.unsettled.clear()
+    await ask_all(port, unsettled, ledger)
+
+
+async def written(ledger: Ledger, records: Callable[[], list[Record]]) -> list[Record]:
+    """Return the journal once it holds all that was acknowledged.
+
+    What was kept elsewhere while the journal could not be written has a while to get there.
+    """
+    until = perf_counter() + _DRAINED_SECONDS_MAX
+    while len(found := records()) < len(ledger.acknowledged) and perf_counter() < until:
+        await asyncio.sleep(0.1)
+    return found
+
+
+async def assert_all_stands(
+    service: Life,
+    data_dir: Path,
+    ledger: Ledger,
+    records: Callable[[], list[Record]] | None = None,
+    **settings: str,
+) -> None:
+    """Settle, kill, start again and hold every answer and the journal to what was acknowledged."""
+    await settle(service.port, ledger)
+    service.kill()
+    with life(data_dir, **settings) as restarted:
+        await ask_all(restarted.port, ledger.settled[:], ledger)
+        read = records or (lambda: records_of(data_dir))
+        ledger.assert_held_once(await written(ledger, read))
+
+
+def assert_taught_the_same(data_dir: Path, stream: Stream, seed: int) -> None:
+    """Hold the windows of a service that runs no more against those of an uninterrupted twin."""
+    probes = orders_from(seed, PROBES, first=stream.n_orders)
+    requests: Mapping = stream.by_name | {probe.name: probe for probe in probes}
+    assert_decides_as_its_twin(data_dir, requests, probes)

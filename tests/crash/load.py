@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator, Iterator, Sequence
 from contextlib import asynccontextmanager
+from time import perf_counter
 
 import numpy as np
 
@@ -39,6 +40,7 @@ class Load:
         self._requests = requests
         self._generator = generator
         self._is_over = False
+        self._clients: list[asyncio.Task[None]] = []
 
     @asynccontextmanager
     async def running(
@@ -46,7 +48,7 @@ class Load:
     ) -> AsyncIterator[None]:
         """Ask as long as the block runs; end with what is under way."""
         self._is_over = False
-        clients = [
+        self._clients = [
             asyncio.create_task(self._client(ports[place % len(ports)], pause_s))
             for place in range(connections)
         ]
@@ -54,14 +56,17 @@ class Load:
             yield
         finally:
             self._is_over = True
-            await asyncio.gather(*clients)
+            await asyncio.gather(*self._clients)
 
     async def acknowledged(self, more: int, *, seconds_max: float = 60.0) -> None:
         """Wait until so many more were acknowledged."""
-        until = len(self.ledger.acknowledged) + more
-        async with asyncio.timeout(seconds_max):
-            while len(self.ledger.acknowledged) < until:
-                await asyncio.sleep(0.001)
+        until, deadline_s = len(self.ledger.acknowledged) + more, perf_counter() + seconds_max
+        while (missing := until - len(self.ledger.acknowledged)) > 0:
+            for client in self._clients:
+                if client.done():
+                    client.result()
+            assert perf_counter() < deadline_s, f"{missing} of {more} are not acknowledged"
+            await asyncio.sleep(0.001)
 
     async def _client(self, port: int, pause_s: float) -> None:
         asker = Asker(port)

@@ -9,6 +9,7 @@ import asyncio
 from pathlib import Path
 
 import numpy as np
+import pytest
 
 from tests.crash.ledger import Ledger
 from tests.crash.lives import SLOW, killed_while_it_starts, life
@@ -16,18 +17,19 @@ from tests.crash.load import Load, ask_all
 from tests.crash.stream import Stream, orders_from
 from tests.crash.twin import assert_decides_as_its_twin, records_of
 
-KILLS = 500 if SLOW else 50
-SEED = 20260302
+SEEDS = (20260302, 20260303)
+KILLS_A_SEED = 250 if SLOW else 25
 STARTS_KILLED_SHARE = 0.2
 ANSWERS_MAX = 120
 ASKED_AGAIN = 40
 PROBES = 60
 
 
-def test_what_was_acknowledged_outlives_every_kill(tmp_path: Path) -> None:
-    data_dir, ledger, stream = tmp_path / "data", Ledger(), Stream(SEED)
-    generator = np.random.default_rng(SEED)
-    for _ in range(KILLS):
+@pytest.mark.parametrize("seed", SEEDS)
+def test_what_was_acknowledged_outlives_every_kill(tmp_path: Path, seed: int) -> None:
+    data_dir, ledger, stream = tmp_path / "data", Ledger(), Stream(seed)
+    generator = np.random.default_rng(seed)
+    for _ in range(KILLS_A_SEED):
         if ledger.acknowledged and generator.random() < STARTS_KILLED_SHARE:
             asyncio.run(killed_while_it_starts(data_dir, float(generator.uniform(0.05, 1.0))))
         else:
@@ -35,7 +37,7 @@ def test_what_was_acknowledged_outlives_every_kill(tmp_path: Path) -> None:
         ledger.assert_held_once(records_of(data_dir))
     asyncio.run(settled(data_dir, ledger))
     ledger.assert_held_once(records_of(data_dir))
-    probes = orders_from(SEED, PROBES, first=stream.n_orders)
+    probes = orders_from(seed, PROBES, first=stream.n_orders)
     requests = stream.by_name | {probe.name: probe for probe in probes}
     assert_decides_as_its_twin(data_dir, requests, probes)
 

@@ -7,10 +7,11 @@ from contextlib import ExitStack
 from pathlib import Path
 
 import msgspec
+import numpy as np
 
 from fraudkit.domain.decoding import decode_outcome, decode_transaction
 from fraudkit.engine import Engine
-from fraudkit.journal.record import DecisionRecord, Record
+from fraudkit.journal.record import Record
 from fraudkit.journal.sqlite import SqliteJournal
 from tests.crash.asking import Request
 from tests.crash.ledger import name_of_record
@@ -54,13 +55,18 @@ def assert_decides_as_its_twin(
         twin, twins_journal = opened(data_dir / "twin.sqlite3")
         for record in records:
             receive(twin, requests[name_of_record(record)], record.received_at_ms)
-        assert_same(list(twins_journal.records()), records)
+        names = names_of(twin)
+        assert_same(list(twins_journal.records()), records, names)
         restored, journal = opened(data_dir / "journal.sqlite3")
         now_ms = max(record.received_at_ms for record in records) + 1000
         for number, probe in enumerate(probes):
             for engine in (twin, restored):
                 receive(engine, probe, now_ms + number)
-        assert_same(list(journal.records()), list(twins_journal.records()))
+        assert_same(list(journal.records()), list(twins_journal.records()), names)
+
+
+def names_of(engine: Engine) -> list[str]:
+    return [feature.name for feature in engine._bundle.features.features]
 
 
 def receive(engine: Engine, request: Request, now_ms: int) -> None:
@@ -70,17 +76,20 @@ def receive(engine: Engine, request: Request, now_ms: int) -> None:
         engine.record(decode_outcome(request.body), now_ms=now_ms)
 
 
-def assert_same(found: list[Record], expected: list[Record]) -> None:
-    # Features are bytes, so one that is unknown equals itself.
+def assert_same(found: list[Record], expected: list[Record], names: list[str]) -> None:
     assert len(found) == len(expected)
-    for one, other in zip(found, expected, strict=True):
-        assert one == other, differing(one, other)
+    for place, (one, other) in enumerate(zip(found, expected, strict=True)):
+        differ = differing(one, other, names)
+        assert differ == {}, f"record {place}, {name_of_record(one)}: {differ}"
 
 
-def differing(one: Record, other: Record) -> dict[str, tuple[object, object]]:
+def differing(one: Record, other: Record, names: list[str]) -> dict[str, object]:
+    """Return what differs; of the feature row, the features by name."""
     fields, others = msgspec.structs.asdict(one), msgspec.structs.asdict(other)
-    differ = {name: (held, others.get(name)) for name, held in fields.items()}
-    found = {name: pair for name, pair in differ.items() if pair[0] != pair[1]}
-    if isinstance(one, DecisionRecord):
-        found["transaction_id"] = (one.transaction_id, other.transaction_id)
+    found = {name: (held, others.get(name)) for name, held in fields.items()}
+    found = {name: pair for name, pair in found.items() if pair[0] != pair[1]}
+    if "features" in found:
+        rows = [np.frombuffer(held, "<f8") for held in found.pop("features")]
+        is_other = [a != b for a, b in zip(*(row.view(np.int64) for row in rows), strict=True)]
+        found |= {name: tuple(row[place] for row in rows) for place, name in enumerate(names) if is_other[place]}
     return found

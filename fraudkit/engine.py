@@ -16,8 +16,7 @@ import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
-from fraudkit.decisions.decider import Decider
-from fraudkit.decisions.policy import parse_policy
+from fraudkit.deciding import deciding_bundle, plan_of
 from fraudkit.domain.decision import Decision, Versions
 from fraudkit.domain.outcome import Outcome
 from fraudkit.domain.payment_choice import PaymentContext, Recommendation
@@ -28,21 +27,18 @@ from fraudkit.explanation.row import TreeShapValues
 from fraudkit.explanation.values import Explanation
 from fraudkit.features.enrichment import Enrichment
 from fraudkit.features.keys import IdentifierHash
-from fraudkit.features.online import OnlineFeatures, OnlineRow
-from fraudkit.features.plan import WindowPlan, window_plan
+from fraudkit.features.online import OnlineRow
+from fraudkit.features.plan import WindowPlan
 from fraudkit.features.spec import OrderFeature
 from fraudkit.features.state import Appended, StateStore, StoreCounters
-from fraudkit.features.window_arrays import NO_KEY
-from fraudkit.input_checks import input_warnings, refuse_future, refuse_other_content
+from fraudkit.input_checks import refuse_future, refuse_other_content
 from fraudkit.journal.record import DecisionRecord, Journal, OutcomeRecord
-from fraudkit.noted import Noted, NotedDecisions
+from fraudkit.noted import Doubtful, Noted, NotedDecisions
 from fraudkit.past import Asked, Past
 from fraudkit.payments.catalog import PaymentCatalog
 from fraudkit.payments.ranking import recommend
 from fraudkit.repeats import differing_fields
 from fraudkit.scoring.bundle import Bundle, load_bundle
-from fraudkit.scoring.calibration import probability
-from fraudkit.scoring.reasons import Reasons
 from fraudkit.scoring.signature import TrustedKeys
 from fraudkit.stores.memory import MemoryStore
 
@@ -78,33 +74,20 @@ class Engine:
         hash_key: bytes = _PROCESS_KEY,
         enrichment: Enrichment | None = None,
     ) -> None:
-        features, currency = bundle.features, bundle.rates.reference_currency
-        plan = window_plan(features).in_currency(currency)
-        self._bundle = bundle
+        features, plan = bundle.features, plan_of(bundle)
         self._catalog = catalog
         self._journal = journal
         self._store = store(plan)
-        self._past = Past(features, plan, self._store, currency)
-        origin = f"policy.toml of bundle {bundle.version}"
-        self._decider = Decider(parse_policy(bundle.policy_text, origin, currency=currency))
+        self._past = Past(features, plan, self._store, bundle.rates.reference_currency)
         identifier_hash = IdentifierHash(hash_key)
-        self._features = OnlineFeatures(
-            features, plan, self._store, bundle.rates, identifier_hash, enrichment
-        )
+        self._deciding = deciding_bundle(bundle, plan, self._store, identifier_hash, enrichment)
         self._noted = None
         if journal is not None:
             self._noted = NotedDecisions(journal, features.entity_names, identifier_hash)
-        self._reasons = Reasons(bundle.features, bundle.reference)
-        self._sources: frozenset[str] = frozenset(bundle.training.get("sources", ()))
         self._lock = Lock()
-        self.versions = Versions(
-            bundle=bundle.version,
-            features=bundle.features.digest[:16],
-            policy=self._decider.policy.digest[:16],
-        )
         if journal is not None:
             self._restore(journal)
-        self._warm_up(plan.n_columns, plan.n_out)
+        self._deciding.warm_up()
 
     @classmethod
     def open(  # noqa: PLR0913 - what an engine is made of
@@ -196,7 +179,7 @@ class Engine:
         with self._lock:
             noted = self._decide(transaction, now_ms)
             self._write()
-        return noted.decision
+        return noted.settled
 
     def decide(self, transaction: Transaction, *, now_ms: int | None = None) -> Noted:
         """Decide as `score` does; it is in the journal, and may be answered, after `write`."""
@@ -238,7 +221,9 @@ class Engine:
                     outcome=msgspec.json.encode(outcome),
                 )
                 # What waits is written before it; where that fails, it waits on.
-                if not self._noted.write(record):
+                is_new = self._noted.write(record)
+                self._settle(self._noted)
+                if not is_new:
                     refuse_other_content(record, self._noted.outcome(outcome.outcome_id))
                     return False
             self._past.note_outcome(outcome, received_at_ms)
@@ -273,12 +258,17 @@ class Engine:
             If there is no journal, it does not hold the decision, or another bundle made it.
         """
         return explain_decision(
-            self._bundle, self._journal, decision, read=self._read, treeshap=treeshap
+            self._deciding.bundle, self._journal, decision, read=self._read, treeshap=treeshap
         )
 
     def _read(self, query: NDArray[np.int64], out: NDArray[np.float64]) -> None:
         with self._lock:
             self._store.read(query, out)
+
+    @property
+    def versions(self) -> Versions:
+        """What decides."""
+        return self._deciding.versions
 
     @property
     def counters(self) -> StoreCounters:
@@ -307,19 +297,19 @@ class Engine:
     def _restore(self, journal: Journal) -> None:
         """Fill from the journal what does not outlive a process."""
         has_windows = self._store.outlives_process
-        if has_windows and not self._decider.is_limited:
+        if has_windows and not self._deciding.decider.is_limited:
             return
         for record in journal.records():
             if not has_windows:
                 self._past.restore(record)
             if isinstance(record, DecisionRecord):
-                self._decider.recall(record.decision, record.event_time_ms)
+                self._deciding.decider.recall(record.decision, record.event_time_ms)
 
     def _decide(self, transaction: Transaction, now_ms: int | None) -> Noted:
         now_ms = transaction.event_time_ms if now_ms is None else now_ms
         refuse_future("/event_time", transaction.event_time, now_ms)
         received_at_ms = self._past.received(now_ms)
-        row = self._features.prepare(transaction, received_at_ms)
+        row = self._deciding.features.prepare(transaction, received_at_ms)
         asked = self._past.exchange(row)
         try:
             return self._stands(transaction, row, asked) or self._made(
@@ -330,25 +320,35 @@ class Engine:
             raise
 
     def _stands(self, transaction: Transaction, row: OnlineRow, asked: Asked) -> Noted | None:
-        """Return the decision about an order that was decided before."""
-        earlier = None
-        if self._noted is not None and (asked.missing or asked.found is not Appended.ACCEPTED):
-            earlier = self._noted.standing(transaction.transaction_id)
-        if self._noted is None or earlier is None:
+        """Return the decision about an order that was decided before, if the windows know it.
+
+        Where they do not, the journal tells when the new decision is written.
+        """
+        if self._noted is None or asked.found is Appended.ACCEPTED:
             return None
-        if earlier.request_digest != self._noted.request_digest(transaction):
-            raise TransactionConflict(differing_fields(self._bundle.features, row, earlier))
+        earlier = self._noted.standing(transaction.transaction_id)
+        if earlier is None:
+            return None
+        self._refuse_conflict(row, earlier, self._noted.request_digest(transaction))
         return Noted(msgspec.json.decode(earlier.decision, type=Decision), earlier.decision)
+
+    def _refuse_conflict(
+        self, row: OnlineRow, earlier: DecisionRecord, request_digest: bytes
+    ) -> None:
+        if earlier.request_digest != request_digest:
+            features = self._deciding.bundle.features
+            raise TransactionConflict(differing_fields(features, row, earlier))
 
     def _made(
         self, transaction: Transaction, row: OnlineRow, asked: Asked, received_at_ms: int
     ) -> Noted:
-        decision = self._decision(transaction, row, asked)
+        decision = self._deciding.decision(transaction, row, asked)
         if self._noted is None:
             noted = Noted(decision)
         else:
             noted = self._noted.note(transaction, decision, row, asked, received_at_ms)
-        self._past.note_decision(row, asked, decision.action)
+        if self._noted is None or asked.found is Appended.ACCEPTED:
+            self._past.note_decision(row, asked, decision.action)
         return noted
 
     def _write(self) -> None:
@@ -362,39 +362,26 @@ class Engine:
                 if noted.row is not None and noted.asked is not None:
                     self._past.take_back(noted.row, noted.asked)
             raise
+        self._settle(self._noted)
 
-    def _decision(self, transaction: Transaction, row: OnlineRow, asked: Asked) -> Decision:
-        raw_score, shapley = self._bundle.scorer.explain(row.values)
-        fraud_probability = probability(self._bundle.calibration.log_odds_of(raw_score))
-        missing = (*asked.missing, *(name for name in row.missing if name in self._sources))
-        ruling = self._decider.of(
-            transaction, fraud_probability, row.reference_amount_minor, missing=missing
-        )
-        return Decision(
-            transaction_id=transaction.transaction_id,
-            action=ruling.action,
-            fraud_probability=fraud_probability,
-            raw_score=raw_score,
-            reasons=self._reasons.of(row.values, shapley, transaction.event_time_ms),
-            expected_cost_minor=ruling.cost,
-            currency=self._decider.policy.costs.currency,
-            versions=self.versions,
-            warnings=input_warnings(asked.found, row),
-            degraded=missing if ruling.cost is not None else (*missing, "rates"),
-            segment=ruling.segment,
-            ranges=ruling.ranges,
-            shaped_by=ruling.shaped_by,
-            approve_propensity=ruling.approve_propensity,
-            own_costs=ruling.own_costs,
-        )
+    def _settle(self, noted: NotedDecisions) -> None:
+        """Note what was decided of orders that had come before; give way where another decided."""
+        for held in noted.doubtful():
+            if held.is_written:
+                self._past.note_decision(held.row, held.asked, held.noted.decision.action)
+                continue
+            if not self._store.outlives_process:  # there the event is that of who decided
+                self._past.take_back(held.row, held.asked)
+            try:
+                self._give_way(held, noted.standing(held.record.transaction_id))
+            except (TransactionConflict, JournalError) as error:
+                held.noted.refusal = error
 
-    def _warm_up(self, n_columns: int, n_out: int) -> None:
-        """Load the compiled kernels, so that the first order does not wait for them."""
-        nobody = np.full(n_columns, NO_KEY, np.int64)
-        MemoryStore(window_plan(self._bundle.features), capacity_events=1).exchange(
-            nobody, np.empty(n_out)
-        )
-        row = np.zeros(n_out)
-        _raw_score, shapley = self._bundle.scorer.explain(row)
-        self._reasons.of(row, shapley, 0)
-        self._decider.of_values(0.5, 100)
+    def _give_way(self, held: Doubtful, standing: DecisionRecord | None) -> None:
+        if standing is None:
+            raise JournalError(
+                "The decision that stands must be readable. The journal told that there is one, "
+                "and does not hold it; send the order again"
+            )
+        self._refuse_conflict(held.row, standing, held.record.request_digest)
+        held.noted.stand_as(standing)

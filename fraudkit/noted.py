@@ -1,30 +1,34 @@
 """Decisions that are made and not yet in the journal.
 
 Orders that follow see them at once; nobody is answered before they are written. All that wait are
-written together, in the order in which they were decided, or none of them.
+written together, in the order in which they were decided, or none of them. Of an order that another
+service decided meanwhile, the decision that was written first stands.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from typing import NamedTuple
 
 import msgspec
 from msgspec import Struct
 
 from fraudkit.domain.decision import Decision
 from fraudkit.domain.transaction import Transaction
+from fraudkit.errors import FraudkitError
 from fraudkit.features.keys import IdentifierHash
 from fraudkit.features.online import OnlineRow
+from fraudkit.features.state import Appended
 from fraudkit.features.window_arrays import NO_KEY
 from fraudkit.journal.record import DecisionRecord, Journal, OutcomeRecord, Record
 from fraudkit.past import Asked
 
-__all__ = ["Noted", "NotedDecisions"]
+__all__ = ["Doubtful", "Noted", "NotedDecisions"]
 
 _encode = msgspec.json.Encoder().encode
 
 
-class Noted(Struct, frozen=True):
+class Noted(Struct):
     """A decision, and what has to be taken back if it cannot be written.
 
     Attributes
@@ -34,13 +38,16 @@ class Noted(Struct, frozen=True):
         The same as JSON, as the journal holds it; ``b""`` without a journal.
     row : OnlineRow or None
     asked : Asked or None
-        ``None`` where the decision stands already.
+        ``None`` where the decision stood already.
+    refusal : FraudkitError or None
+        Why there is no decision after all: another service decided other content under its id.
     """
 
     decision: Decision
     encoded: bytes = b""
     row: OnlineRow | None = None
     asked: Asked | None = None
+    refusal: FraudkitError | None = None
 
     @property
     def body(self) -> bytes:
@@ -51,6 +58,47 @@ class Noted(Struct, frozen=True):
     def is_repeated(self) -> bool:
         """Whether it stood already."""
         return self.row is None and self.encoded != b""
+
+    @property
+    def settled(self) -> Decision:
+        """The decision, once it is written.
+
+        Raises
+        ------
+        fraudkit.errors.TransactionConflict
+            If another service decided other content under its id.
+        fraudkit.errors.JournalError
+            If another service decided it, and its decision cannot be read.
+        """
+        if self.refusal is not None:
+            raise self.refusal
+        return self.decision
+
+    def stand_as(self, record: DecisionRecord) -> None:
+        """Be the decision that a journal holds."""
+        self.decision = msgspec.json.decode(record.decision, type=Decision)
+        self.encoded = record.decision
+        self.row = self.asked = None
+
+
+class Doubtful(NamedTuple):
+    """A decision about an order that had come before, or that somebody else decided meanwhile.
+
+    Attributes
+    ----------
+    record : DecisionRecord
+    noted : Noted
+    row : OnlineRow
+    asked : Asked
+    is_written : bool
+        Whether it stands; otherwise another does.
+    """
+
+    record: DecisionRecord
+    noted: Noted
+    row: OnlineRow
+    asked: Asked
+    is_written: bool
 
 
 class NotedDecisions:
@@ -73,6 +121,7 @@ class NotedDecisions:
         self._hash = identifier_hash
         self._waiting: list[tuple[DecisionRecord, Noted]] = []
         self._by_id: dict[str, DecisionRecord] = {}
+        self._doubtful: list[Doubtful] = []
 
     def __len__(self) -> int:
         """Return how many wait."""
@@ -132,9 +181,22 @@ class NotedDecisions:
         if not records and not more:
             return True
         written = self._journal.append_many([*records, *more])
+        for (record, noted), is_written in zip(self._waiting, written, strict=False):
+            row, asked = noted.row, noted.asked
+            if (
+                row is not None
+                and asked is not None
+                and not (is_written and asked.found is Appended.ACCEPTED)
+            ):
+                self._doubtful.append(Doubtful(record, noted, row, asked, is_written))
         self._waiting.clear()
         self._by_id.clear()
         return all(written[len(records) :])
+
+    def doubtful(self) -> Iterator[Doubtful]:
+        """Yield, once, what was written of orders that had come before, and what was not."""
+        while self._doubtful:
+            yield self._doubtful.pop(0)
 
     def forgotten(self) -> Iterator[Noted]:
         """Yield all that wait, the newest first, and let them wait no longer."""

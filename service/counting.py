@@ -138,7 +138,7 @@ class Unwritten:
     ) -> None:
         self._counts = counts
         self._clock_s = clock_s
-        self._waiting: list[tuple[Transaction, Decision]] = []
+        self._waiting: list[tuple[Transaction, Noted]] = []
         self._since_s = 0.0
 
     def __len__(self) -> int:
@@ -156,7 +156,7 @@ class Unwritten:
             return
         if not self._waiting:
             self._since_s = self._clock_s()
-        self._waiting.append((transaction, noted.decision))
+        self._waiting.append((transaction, noted))
 
     def counted_by(self, write: Callable[[], None]) -> Callable[[], None]:
         """Return `write`, with what it made durable counted, and what it could not forgotten."""
@@ -172,9 +172,10 @@ class Unwritten:
         return written
 
     def settle(self) -> None:
-        """Count all that wait: they are durable."""
-        for transaction, decision in self._waiting:
-            self._counts.count(transaction, decision)
+        """Count all that wait and stand: they are durable."""
+        for transaction, noted in self._waiting:
+            if noted.refusal is None and not noted.is_repeated:
+                self._counts.count(transaction, noted.decision)
         self._waiting.clear()
 
 

@@ -13,6 +13,7 @@ import time
 import traceback
 from collections.abc import Callable, Iterable, Mapping
 from functools import partial
+from typing import TypeVar
 
 import msgspec
 from msgspec import Struct
@@ -26,13 +27,14 @@ from fraudkit.domain.decoding import (
 )
 from fraudkit.engine import Engine
 from fraudkit.errors import FraudkitError
+from fraudkit.noted import Noted
 from service.metrics import Metrics
 from service.observing import REQUEST_ID
 from service.refusals import Answer, internal_error, refusal, refusal_of
 from service.request_log import shown_id
 from service.security_headers import SECURITY_HEADERS
 from service.stages import watched
-from service.turns import Turns
+from service.turns import Made, Turns
 
 __all__ = [
     "BODY_SECONDS_MAX",
@@ -59,6 +61,7 @@ _OVERLOADED = refusal(
 )
 
 Headers = Iterable[tuple[bytes, bytes]]
+_M = TypeVar("_M")
 
 
 class OutcomeAccepted(Struct, frozen=True, kw_only=True):
@@ -81,7 +84,8 @@ class Endpoint:
     Parameters
     ----------
     answer : callable
-        From the bytes of the body and the time of receipt (epoch milliseconds) to the answer.
+        From the bytes of the body and the time of receipt (epoch milliseconds) to the answer, or
+        with ``turns`` to what gives the answer once it is written.
     refused : callable or None
         From the headers to the answer to a caller who may not pass, see `Gate.asking`;
         ``None`` where all may.
@@ -91,7 +95,7 @@ class Endpoint:
 
     def __init__(
         self,
-        answer: Callable[[bytes, int], Answer],
+        answer: Callable[[bytes, int], Made],
         refused: Callable[[Mapping[bytes, bytes]], Answer | None] | None,
         turns: Turns | None = None,
     ) -> None:
@@ -121,14 +125,22 @@ class Endpoint:
     async def _in_turn(self, body: bytes, scope: Scope) -> Answer:
         request_id = scope.get(REQUEST_ID, b"")
         if self._turns is None:
-            return self._answered(body, request_id)
+            made = self._answered(body, request_id)
+            return made if isinstance(made, Answer) else made()
         work = watched(scope, partial(self._answered, body, request_id))
         answered = self._turns.join(work)
         return _OVERLOADED if answered is None else await answered
 
-    def _answered(self, body: bytes, request_id: bytes) -> Answer:
+    def _answered(self, body: bytes, request_id: bytes) -> Made:
+        work = partial(self._answer, body, time.time_ns() // 1_000_000)
+        made = self._guarded(work, body, request_id)
+        if isinstance(made, Answer):
+            return made
+        return partial(self._guarded, made, body, request_id)
+
+    def _guarded(self, work: Callable[[], _M], body: bytes, request_id: bytes) -> _M | Answer:
         try:
-            return self._answer(body, time.time_ns() // 1_000_000)
+            return work()
         except FraudkitError as error:
             answer = refusal_of(error, body)
             if answer.status >= 500:
@@ -145,22 +157,28 @@ class Endpoint:
             return internal_error()
 
 
-def score(engine: Engine, metrics: Metrics) -> Callable[[bytes, int], Answer]:
-    """Return the answer of ``POST /v1/score``: the decision, which `Turns` writes."""
+def score(engine: Engine, metrics: Metrics) -> Callable[[bytes, int], Made]:
+    """Return the answer of ``POST /v1/score``: the decision that stands once `Turns` wrote it."""
     decode = metrics.stages.of("decode", decode_transaction)
     decide = metrics.stages.of("decide", engine.decide)
     unwritten = metrics.unwritten
 
-    def answer(body: bytes, now_ms: int) -> Answer:
+    def answer(body: bytes, now_ms: int) -> Callable[[], Answer]:
         transaction = decode(body)
         noted = decide(transaction, now_ms=now_ms)
         unwritten.add(transaction, noted)
-        return Answer(200, noted.body)
+        return partial(_settled, noted)
 
     return answer
 
 
-def record(engine: Engine, metrics: Metrics) -> Callable[[bytes, int], Answer]:
+def _settled(noted: Noted) -> Answer:
+    if noted.refusal is not None:
+        raise noted.refusal
+    return Answer(200, noted.body)
+
+
+def record(engine: Engine, metrics: Metrics) -> Callable[[bytes, int], Made]:
     """Return the answer of ``POST /v1/outcomes``."""
 
     def answer(body: bytes, now_ms: int) -> Answer:
@@ -177,7 +195,7 @@ def record(engine: Engine, metrics: Metrics) -> Callable[[bytes, int], Answer]:
     return answer
 
 
-def recommend(engine: Engine) -> Callable[[bytes, int], Answer]:
+def recommend(engine: Engine) -> Callable[[bytes, int], Made]:
     """Return the answer of ``POST /v1/payment-methods``: the engine's recommendation as JSON."""
 
     def answer(body: bytes, now_ms: int) -> Answer:

@@ -13,7 +13,6 @@ from typing import Any, Final, NamedTuple, ParamSpec, TypeVar
 from starlette.types import Scope
 
 from service.counting import Histogram
-from service.refusals import Answer
 
 __all__ = ["OBSERVATION", "STAGES", "STAGE_BOUNDS_S", "Observation", "Stage", "Stages", "watched"]
 
@@ -126,7 +125,7 @@ class Stages:
             self.durations[stage.name].observe((stage.end_ns - stage.start_ns) / 1e9)
 
 
-def watched(scope: Scope, work: Callable[[], Answer]) -> Callable[[], Answer]:
+def watched(scope: Scope, work: Callable[[], R]) -> Callable[[], R]:
     """Return a request's work in line, with its stages noted where it is looked at."""
     observation: Any = scope.get(OBSERVATION)
     return work if observation is None else partial(observation.run, work, perf_counter_ns())

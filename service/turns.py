@@ -17,10 +17,17 @@ from typing import Final
 from fraudkit.errors import FraudkitError
 from service.refusals import Answer
 
-__all__ = ["TURN_SECONDS_MAX", "Turns"]
+__all__ = ["TURN_SECONDS_MAX", "Made", "Turns", "Work"]
 
 TURN_SECONDS_MAX: Final = 0.002
 """How long requests are decided before those that came meanwhile are looked at."""
+
+
+Made = Answer | Callable[[], Answer]
+"""An answer; or where it is known only once it is written, what then gives it and never raises."""
+
+Work = Callable[[], Made]
+"""What a request asks for; it never raises."""
 
 
 class Turns:
@@ -50,11 +57,11 @@ class Turns:
         self._clock = clock
         self._waiting_max = waiting_max
         self._refused = refused
-        self._line: deque[tuple[Callable[[], Answer], asyncio.Future[Answer]]] = deque()
+        self._line: deque[tuple[Work, asyncio.Future[Answer]]] = deque()
         self._is_called = False
 
-    def join(self, work: Callable[[], Answer]) -> asyncio.Future[Answer] | None:
-        """Stand in line with work that never raises; ``None`` where the line is full."""
+    def join(self, work: Work) -> asyncio.Future[Answer] | None:
+        """Stand in line; ``None`` where the line is full."""
         if len(self._line) >= self._waiting_max:
             return None
         loop = asyncio.get_running_loop()
@@ -75,17 +82,17 @@ class Turns:
             self._write()
         except FraudkitError as error:
             lost = self._refused(error)
-            done = [(lost if made.status < 300 else made, asked) for made, asked in done]
+            done = [(lost if _needs_write(made) else made, asked) for made, asked in done]
         except BaseException as error:
             for _made, asked in done:
                 asked.set_exception(error)
             raise
-        for answer, asked in done:
+        for made, asked in done:
             if not asked.done():
-                asked.set_result(answer)
+                asked.set_result(made if isinstance(made, Answer) else made())
         self._call_again()
 
-    def _worked(self) -> list[tuple[Answer, asyncio.Future[Answer]]]:
+    def _worked(self) -> list[tuple[Made, asyncio.Future[Answer]]]:
         line, done = self._line, []
         until = self._clock() + TURN_SECONDS_MAX
         while line:
@@ -99,3 +106,7 @@ class Turns:
             if self._clock() > until:
                 break
         return done
+
+
+def _needs_write(made: Made) -> bool:
+    return not isinstance(made, Answer) or made.status < 300

@@ -148,7 +148,8 @@ class PostgresJournal:
     def append(self, record: Record) -> bool:
         """Write a record; durable when this returns, as ``durability`` says.
 
-        Returns ``False``, and writes nothing, where an outcome of the same id is already there.
+        Returns ``False``, and writes nothing, where an outcome of the same id, or a decision about
+        the same transaction, is already there.
 
         Raises
         ------

@@ -69,7 +69,27 @@ CREATE TRIGGER record_is_never_changed BEFORE UPDATE OR DELETE OR TRUNCATE ON {s
     FOR EACH STATEMENT EXECUTE FUNCTION {schema}.refuse_change();
 """
 
-MIGRATIONS: Final[tuple[str, ...]] = (_RECORDS,)
+# Of decisions that were written before, each stays.
+_DECIDED_ONCE: Final = """
+DO $$
+DECLARE since bigint;
+BEGIN
+    LOCK TABLE {schema}.record IN EXCLUSIVE MODE;
+    IF EXISTS (SELECT FROM {schema}.record WHERE kind = 'decision'
+               GROUP BY transaction_id HAVING count(*) > 1) THEN
+        SELECT max(sequence) INTO since FROM {schema}.record;
+        EXECUTE $sql$CREATE UNIQUE INDEX record_by_decided ON {schema}.record (transaction_id)
+                     WHERE kind = 'decision' AND sequence > $sql$ || since;
+    ELSE
+        DROP INDEX {schema}.record_by_transaction_id;
+        CREATE UNIQUE INDEX record_by_decided ON {schema}.record (transaction_id)
+            WHERE kind = 'decision';
+    END IF;
+END $$;
+CREATE INDEX record_by_told ON {schema}.record (transaction_id) WHERE kind = 'outcome';
+"""
+
+MIGRATIONS: Final[tuple[str, ...]] = (_RECORDS, _DECIDED_ONCE)
 """Statements with ``{schema}``; the version of a schema is how many of them it has had."""
 
 _CREATE_VERSIONS: Final = """

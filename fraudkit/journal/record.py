@@ -78,8 +78,8 @@ class Journal(Protocol):
     def append(self, record: Record) -> bool:
         """Write a record.
 
-        Returns ``False``, and writes nothing, where an outcome of the same id is already there.
-        A transaction may be decided more than once; each decision is kept.
+        Returns ``False``, and writes nothing, where an outcome of the same id, or a decision about
+        the same transaction, is already there: the first stands.
 
         Raises
         ------
@@ -91,8 +91,8 @@ class Journal(Protocol):
     def append_many(self, records: Sequence[Record]) -> list[bool]:
         """Write records in their order, all or none, as one `append` each would.
 
-        Returns for each whether it was written: ``False`` where an outcome of the same id is
-        already there, or came before it among these.
+        Returns for each whether it was written: ``False`` where an outcome of the same id, or a
+        decision about the same transaction, is already there, or came before it among these.
 
         Raises
         ------

@@ -26,12 +26,10 @@ from fraudkit.journal.record import (
 )
 from fraudkit.journal.rows import decision_of, outcome_of, record_of
 from fraudkit.journal.sqlite_rows import SELECT, insertion
+from fraudkit.journal.sqlite_schema import bring_up_to_date, check_schema
 from fraudkit.journal.writer_lock import open_private, writer_lock
 
-__all__ = ["SCHEMA_VERSION", "SqliteJournal"]
-
-SCHEMA_VERSION = 1
-"""The version of the tables, in the file's ``user_version``."""
+__all__ = ["SqliteJournal"]
 
 _PAGE_RECORDS = 512
 _BUSY_TIMEOUT_S = 1.0
@@ -40,35 +38,6 @@ _FREE_BYTES_MIN = 16 * 1024 * 1024
 _LOG_BYTES_KEPT = 16 * 1024 * 1024
 
 _SYNCHRONOUS: dict[Durability, str] = {"process_kill": "NORMAL", "power_loss": "FULL"}
-
-_SCHEMA = f"""
-BEGIN IMMEDIATE;
-CREATE TABLE record (
-    sequence INTEGER PRIMARY KEY,
-    kind TEXT NOT NULL CHECK (kind IN ('decision', 'outcome')),
-    transaction_id TEXT NOT NULL,
-    received_at_ms INTEGER NOT NULL,
-    outcome_id TEXT,
-    outcome BLOB,
-    event_time_ms INTEGER,
-    amount_minor INTEGER,
-    entities TEXT,
-    request_digest BLOB,
-    features_version TEXT,
-    features BLOB,
-    decision BLOB,
-    CHECK ((kind = 'outcome') = (outcome_id IS NOT NULL AND outcome IS NOT NULL)),
-    CHECK ((kind = 'decision') = (decision IS NOT NULL AND features IS NOT NULL))
-) STRICT;
-CREATE INDEX record_by_transaction_id ON record (transaction_id);
-CREATE UNIQUE INDEX record_by_outcome_id ON record (outcome_id) WHERE outcome_id IS NOT NULL;
-CREATE TRIGGER record_is_never_changed BEFORE UPDATE ON record
-    BEGIN SELECT RAISE(ABORT, 'the journal is append-only'); END;
-CREATE TRIGGER record_is_never_removed BEFORE DELETE ON record
-    BEGIN SELECT RAISE(ABORT, 'the journal is append-only'); END;
-PRAGMA user_version = {SCHEMA_VERSION};
-COMMIT;
-"""
 
 _LAST_DECISION = (
     SELECT + "WHERE transaction_id = ? AND kind = 'decision' ORDER BY sequence DESC LIMIT 1"
@@ -157,7 +126,8 @@ class SqliteJournal:
     def append(self, record: Record) -> bool:
         """Write a record; durable when this returns, as ``durability`` says.
 
-        Returns ``False``, and writes nothing, where an outcome of the same id is already there.
+        Returns ``False``, and writes nothing, where an outcome of the same id, or a decision about
+        the same transaction, is already there.
 
         Raises
         ------
@@ -288,7 +258,7 @@ def _connect(path: Path, durability: Durability, *, read_only: bool) -> sqlite3.
         )
         if not read_only:
             _prepare(connection, durability)
-        _check_schema(connection, path)
+        check_schema(connection, path, read_only=read_only)
     except BaseException as error:
         if connection is not None:
             connection.close()
@@ -303,19 +273,7 @@ def _prepare(connection: sqlite3.Connection, durability: Durability) -> None:
     connection.execute(f"PRAGMA synchronous = {_SYNCHRONOUS[durability]}")
     connection.execute("PRAGMA wal_autocheckpoint = 0")  # see fraudkit.journal.checkpoints
     connection.execute(f"PRAGMA journal_size_limit = {_LOG_BYTES_KEPT}")
-    (objects,) = connection.execute("SELECT count(*) FROM sqlite_schema").fetchone()
-    (version,) = connection.execute("PRAGMA user_version").fetchone()
-    if objects == 0 and version == 0:
-        connection.executescript(_SCHEMA)
-
-
-def _check_schema(connection: sqlite3.Connection, path: Path) -> None:
-    (version,) = connection.execute("PRAGMA user_version").fetchone()
-    if version != SCHEMA_VERSION:
-        raise JournalError(
-            f"The journal {path} must have schema version {SCHEMA_VERSION}. Got {version}: it was "
-            "written by another version of fraudkit, or is another program's database"
-        )
+    bring_up_to_date(connection)
 
 
 def _wrapped(error: Exception, path: Path, attempt: str) -> JournalError:

@@ -11,11 +11,12 @@ _ADD_DECISION = """
 INSERT INTO record (kind, transaction_id, received_at_ms, event_time_ms, amount_minor, entities,
                     request_digest, features_version, features, decision)
 VALUES ('decision', ?, ?, ?, ?, ?, ?, ?, ?, ?)
+ON CONFLICT DO NOTHING
 """
 _ADD_OUTCOME = """
 INSERT INTO record (kind, transaction_id, received_at_ms, outcome_id, outcome)
 VALUES ('outcome', ?, ?, ?, ?)
-ON CONFLICT (outcome_id) WHERE outcome_id IS NOT NULL DO NOTHING
+ON CONFLICT DO NOTHING
 """
 SELECT = f"SELECT {', '.join(COLUMNS)} FROM record "  # noqa: S608 - names of ours
 """Begins a query whose rows become records."""

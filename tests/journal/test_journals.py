@@ -6,6 +6,7 @@ import subprocess
 import sys
 import threading
 from collections.abc import Callable
+from itertools import count
 from typing import Any
 
 import pytest
@@ -53,41 +54,45 @@ def test_more_than_one_statement_takes_are_written_in_order(journal: Any) -> Non
 
 @PROPERTY
 @given(written=st.lists(DECISIONS | OUTCOMES, max_size=20))
-def test_what_is_written_is_read_in_order_and_each_outcome_once(
+def test_what_is_written_is_read_in_order_and_each_id_once(
     place: Place, written: list[Record]
 ) -> None:
-    kept: list[Record] = []
-    outcomes: dict[str, OutcomeRecord] = {}
+    kept: dict[tuple[str, str], Record] = {}
     place.held = place.new()
     with place.open() as journal:
         for record in written:
-            is_new = isinstance(record, DecisionRecord) or record.outcome_id not in outcomes
-            assert journal.append(record) is is_new
-            if is_new:
-                kept.append(record)
-            if isinstance(record, OutcomeRecord):
-                outcomes.setdefault(record.outcome_id, record)
-        assert list(journal.records()) == kept
+            assert journal.append(record) is (name_of(record) not in kept)
+            kept.setdefault(name_of(record), record)
+        assert list(journal.records()) == list(kept.values())
     with place.open() as journal:
-        assert list(journal.records()) == kept
-        for outcome_id, told in outcomes.items():
-            assert journal.outcome(outcome_id) == told
-        assert journal.outcome("no such outcome: it is longer than those that are drawn") is None
+        assert list(journal.records()) == list(kept.values())
+        for (kind, identifier), record in kept.items():
+            read = journal.outcome if kind == "outcome" else journal.last_decision
+            assert read(identifier) == record
+        for read in (journal.outcome, journal.last_decision):
+            assert read("no such id: it is longer than those that are drawn") is None
 
 
 @PROPERTY
-@given(written=st.lists(st.tuples(st.sampled_from(["a", "b"]), st.integers(0, 5)), max_size=12))
-def test_last_decision_is_the_newest_written_whatever_its_clock_says(
-    place: Place, written: list[tuple[str, int]]
+@given(groups=st.lists(st.lists(st.sampled_from("abc"), max_size=4), max_size=5))
+def test_a_transaction_is_decided_once_and_the_first_decision_stands(
+    place: Place, groups: list[list[str]]
 ) -> None:
-    newest: dict[str, DecisionRecord] = {}
+    first: dict[str, DecisionRecord] = {}
+    clock = count(1)
     with place.open_new() as journal:
-        for transaction_id, received_at_ms in written:
-            newest[transaction_id] = decision(transaction_id, received_at_ms=received_at_ms)
-            journal.append(newest[transaction_id])
-            journal.append(outcome(transaction_id, transaction_id=transaction_id))
-        for transaction_id in ("a", "b", "c"):
-            assert journal.last_decision(transaction_id) == newest.get(transaction_id)
+        for group in groups:
+            records = [decision(name, received_at_ms=next(clock)) for name in group]
+            is_first = [first.setdefault(new.transaction_id, new) is new for new in records]
+            assert journal.append_many(records) == is_first
+        for name in "abc":
+            assert journal.last_decision(name) == first.get(name)
+
+
+def name_of(record: Record) -> tuple[str, str]:
+    if isinstance(record, OutcomeRecord):
+        return "outcome", record.outcome_id
+    return "decision", record.transaction_id
 
 
 def test_an_outcome_delivered_again_changes_nothing(journal: Any) -> None:

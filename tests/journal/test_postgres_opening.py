@@ -21,7 +21,7 @@ from tests.journal.records import decision, outcome
 
 SECRET = "correct/horse"  # noqa: S105 - never shown
 ENCODED = "correct%2Fhorse"
-SECOND = "ALTER TABLE {schema}.record ADD COLUMN note text"
+ANOTHER = "ALTER TABLE {schema}.record ADD COLUMN note text"
 
 
 @pytest.fixture
@@ -40,49 +40,77 @@ def versions(url: str) -> object:
     return scalar(url, "SELECT array_agg(version ORDER BY version) FROM fraudkit.schema_version")
 
 
-def with_second(monkeypatch: pytest.MonkeyPatch, statements: str = SECOND) -> None:
+NOW = len(postgres_schema.MIGRATIONS)
+ALL_NOW = list(range(1, NOW + 1))
+
+
+def with_another(monkeypatch: pytest.MonkeyPatch, statements: str = ANOTHER) -> None:
     more = (*postgres_schema.MIGRATIONS, statements)
     monkeypatch.setattr(postgres_schema, "MIGRATIONS", more)
 
 
 def test_an_empty_database_is_refused_where_no_tables_may_be_made(url: str) -> None:
     for options in ({"migrate": False}, {"read_only": True}):
-        with pytest.raises(JournalError, match=r"version 1\. Got 0; run fraudkit journal migrate"):
+        with pytest.raises(
+            JournalError, match=rf"version {NOW}\. Got 0; run fraudkit journal migrate"
+        ):
             PostgresJournal(url, **options)  # type: ignore[arg-type]
     assert scalar(url, "SELECT count(*) FROM pg_namespace WHERE nspname = 'fraudkit'") == 0
 
 
-def test_a_second_migration_keeps_the_records(url: str, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_another_migration_keeps_the_records(url: str, monkeypatch: pytest.MonkeyPatch) -> None:
     with PostgresJournal(url) as journal:
         journal.append_many([decision(), outcome()])
-    assert versions(url) == [1]
-    with_second(monkeypatch)
-    with pytest.raises(JournalError, match=r"version 2\. Got 1; run fraudkit journal migrate"):
+    assert versions(url) == ALL_NOW
+    with_another(monkeypatch)
+    with pytest.raises(
+        JournalError, match=rf"version {NOW + 1}\. Got {NOW}; run fraudkit journal migrate"
+    ):
         PostgresJournal(url, migrate=False)
     for _ in range(2):
         with PostgresJournal(url) as journal:
             assert list(journal.records()) == [decision(), outcome()]
-    assert versions(url) == [1, 2]
+    assert versions(url) == [*ALL_NOW, NOW + 1]
     assert scalar(url, "SELECT count(note) FROM fraudkit.record") == 0
     monkeypatch.undo()
-    with pytest.raises(JournalError, match=r"version 1\. Got 2: a newer fraudkit made it"):
+    with pytest.raises(
+        JournalError, match=rf"version {NOW}\. Got {NOW + 1}: a newer fraudkit made it"
+    ):
         PostgresJournal(url)
+
+
+@pytest.mark.parametrize("before", [("t-1", "t-2"), ("t-1", "t-2", "t-1")])
+def test_decisions_of_version_1_stay_and_the_next_count_once(
+    url: str, monkeypatch: pytest.MonkeyPatch, before: tuple[str, ...]
+) -> None:
+    monkeypatch.setattr(postgres_schema, "MIGRATIONS", postgres_schema.MIGRATIONS[:1])
+    with PostgresJournal(url) as journal:
+        assert [journal.append(decision(name)) for name in before] == [True] * len(before)
+    monkeypatch.undo()
+    for is_first in (True, False):
+        with PostgresJournal(url) as journal:
+            assert journal.append(decision("new")) is is_first
+            assert [record.transaction_id for record in journal.records()] == [*before, "new"]
+    with PostgresJournal(url) as journal:
+        # What was decided twice already may be decided once more; the newest is returned.
+        assert journal.append(decision("t-2", received_at_ms=9)) is (len(before) == 3)
+        assert journal.last_decision("new") == decision("new")
 
 
 def test_a_migration_that_fails_changes_nothing(url: str, monkeypatch: pytest.MonkeyPatch) -> None:
     PostgresJournal(url).close()
-    with_second(monkeypatch, f"{SECOND}; SELECT 1 / 0")
+    with_another(monkeypatch, f"{ANOTHER}; SELECT 1 / 0")
     with pytest.raises(JournalError, match=r"cannot be opened: division by zero"):
         PostgresJournal(url)
     monkeypatch.undo()
-    assert versions(url) == [1]
+    assert versions(url) == ALL_NOW
     PostgresJournal(url).close()
 
 
 def test_journals_that_are_opened_at_once_make_the_tables_once(
     url: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    with_second(monkeypatch, "SELECT pg_sleep(1)")
+    with_another(monkeypatch, "SELECT pg_sleep(1)")
     hasty = PostgresTimeouts(statement_ms=100)
     failures: list[BaseException] = []
 
@@ -99,7 +127,7 @@ def test_journals_that_are_opened_at_once_make_the_tables_once(
         thread.join()
     # They wait for each other for longer than another statement may take.
     assert failures == []
-    assert versions(url) == [1, 2]
+    assert versions(url) == [*ALL_NOW, NOW + 1]
 
 
 def test_nothing_is_changed_or_removed(url: str) -> None:

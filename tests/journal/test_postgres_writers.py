@@ -144,10 +144,7 @@ def test_processes_that_write_at_once_lose_nothing_and_agree_on_one_order(
     ) == {f"o-{number}": 1 for number in range(300)}
     for name in ("a", "b", "c"):
         own = [record.transaction_id for record in records if record.transaction_id[0] == name]
-        expected = [
-            f"{name}-{number}" for number in range(300) for _ in range(1 + (number % 10 == 0))
-        ]
-        assert own == expected
+        assert own == [f"{name}-{number}" for number in range(300)]
 
 
 Inserted = Callable[..., set[int]]
@@ -181,8 +178,8 @@ def test_an_append_whose_connection_breaks_stands_once(
     group = [decision(), outcome("o-1"), outcome("o-2"), outcome("o-1"), decision()]
     journal.append(outcome("o-2", transaction_id="another"))
     lose_the_answers(monkeypatch, journal, 1, is_written=is_written)
-    assert journal.append_many(group) == [True, True, False, False, True]
-    assert list(journal.records())[1:] == [group[0], group[1], group[4]]
+    assert journal.append_many(group) == [True, True, False, False, False]
+    assert list(journal.records())[1:] == group[:2]
     lose_the_answers(monkeypatch, journal, 1, is_written=is_written)
     assert journal.append(decision("t-3")) is True
     assert names_of(journal).count("t-3") == 1

@@ -17,7 +17,8 @@ import pytest
 from fraudkit.errors import JournalError, JournalLocked
 from fraudkit.journal import checkpoints
 from fraudkit.journal.record import DecisionRecord, Durability
-from fraudkit.journal.sqlite import SCHEMA_VERSION, SqliteJournal
+from fraudkit.journal.sqlite import SqliteJournal
+from fraudkit.journal.sqlite_schema import SCHEMA_VERSION
 from tests.journal.records import decision, outcome
 
 

@@ -25,6 +25,7 @@ from fraudkit.features.window_arrays import (
     EVENT_ID,
     EVENT_TIME,
     FIRST_STATUS,
+    NEVER,
     NO_KEY,
     new_scratch,
 )
@@ -202,14 +203,21 @@ class RedisEvents:
         (value,) = self._link.run([self._commands.held(event_id)])
         return self._commands.is_row(value)
 
-    def forget(self, event_id: int) -> bool:
-        """Take an event out, what was told of it waits; return whether it was held."""
+    def forget(self, event_id: int, unsaid: Told | None) -> bool:
+        """Take an event out; what was told of it waits, but for ``unsaid``.
+
+        Returns whether it was held.
+        """
         self._latest = None
         (value,) = self._link.run([self._commands.held(event_id)])
         if not self._commands.is_row(value):
             return False
         event = _event_of(value)
-        self._link.run([*self._removals(event), self._commands.unsettle(event)])
+        removals = self._removals(event)
+        if unsaid is not None and event[FIRST_STATUS + unsaid.place] == unsaid.known_at_ms:
+            event = event.copy()
+            event[FIRST_STATUS + unsaid.place] = NEVER
+        self._link.run([*removals, self._commands.unsettle(event)])
         return True
 
     def _settled(

@@ -13,6 +13,7 @@ from fraudkit.domain.decoding import decode_outcome, decode_transaction
 from fraudkit.engine import Engine
 from fraudkit.journal.record import Record
 from fraudkit.journal.sqlite import SqliteJournal
+from fraudkit.scoring.bundle import load_bundle
 from tests.crash.asking import Request
 from tests.crash.ledger import name_of_record
 from tests.service.conftest import BUNDLE
@@ -55,7 +56,7 @@ def assert_decides_as_its_twin(
         twin, twins_journal = opened(data_dir / "twin.sqlite3")
         for record in records:
             receive(twin, requests[name_of_record(record)], record.received_at_ms)
-        names = names_of(twin)
+        names = [feature.name for feature in load_bundle(BUNDLE).features.features]
         assert_same(list(twins_journal.records()), records, names)
         restored, journal = opened(data_dir / "journal.sqlite3")
         now_ms = max(record.received_at_ms for record in records) + 1000
@@ -63,10 +64,6 @@ def assert_decides_as_its_twin(
             for engine in (twin, restored):
                 receive(engine, probe, now_ms + number)
         assert_same(list(journal.records()), list(twins_journal.records()), names)
-
-
-def names_of(engine: Engine) -> list[str]:
-    return [feature.name for feature in engine._bundle.features.features]
 
 
 def receive(engine: Engine, request: Request, now_ms: int) -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import resource
 import sqlite3
 import subprocess
@@ -14,7 +13,7 @@ from tempfile import TemporaryDirectory
 
 from tests.crash.outage import Fault
 
-__all__ = ["filled", "held_by_another", "immutable", "mounted", "too_long_files", "why_no_mount"]
+__all__ = ["filled", "held_by_another", "immutable", "mounted", "remounted", "too_long_files", "why_no_mount", "why_not_immutable"]
 
 
 def _why_not(*command: str) -> str | None:
@@ -93,14 +92,13 @@ def why_not_immutable(folder: Path) -> str | None:
 
 
 def immutable(data_dir: Path) -> Fault:
-    """Nobody may write the journal's files, nor make others beside them."""
+    """Nobody may write the journal and its log.
 
-    def change(how: str) -> None:
-        # The folder first and last: what is added meanwhile is left as it is.
-        found = sorted(data_dir.glob("journal.sqlite3*"))
-        _must("chattr", how, *map(str, (data_dir, *found)))
-
-    return (lambda: change("+i")), (lambda: change("-i"))
+    The index of the log stays as it is: the kernel ends a process that writes to a mapped file
+    that has become read-only.
+    """
+    paths = [str(data_dir / name) for name in ("journal.sqlite3", "journal.sqlite3-wal")]
+    return (lambda: _must("chattr", "+i", *paths)), (lambda: _must("chattr", "-i", *paths))
 
 
 def held_by_another(path: Path) -> Fault:
@@ -114,8 +112,3 @@ def held_by_another(path: Path) -> Fault:
         connection.close()
 
     return (lambda: connection.execute("BEGIN EXCLUSIVE")), end
-
-
-def bytes_free(folder: Path) -> int:
-    held = os.statvfs(folder)
-    return held.f_bavail * held.f_frsize

@@ -28,6 +28,8 @@ class Ledger:
         How many were refused, by code.
     degraded : Counter of str
         How many decisions named a source that was missing, by source.
+    whole : int
+        How many decisions in a row named none.
     slowest_s : float
         The longest that anybody waited for an answer.
     """
@@ -38,6 +40,7 @@ class Ledger:
         self.unsettled: deque[Request] = deque()
         self.refused: Counter[str] = Counter()
         self.degraded: Counter[str] = Counter()
+        self.whole = 0
         self.slowest_s = 0.0
 
     def take_in(self, request: Request, answer: Answer) -> bool:
@@ -52,6 +55,7 @@ class Ledger:
         if request.name not in self.acknowledged:
             self.acknowledged[request.name] = request, answer.body
             self.settled.append(request)
+            self._note_degraded(request, answer.body)
         self._hold_to(request, self.acknowledged[request.name][1], answer.body)
         return True
 
@@ -60,10 +64,15 @@ class Ledger:
         if request.name not in self.acknowledged:
             self.unsettled.append(request)
 
+    def _note_degraded(self, request: Request, body: bytes) -> None:
+        if request.path == "/v1/score":
+            missing = msgspec.json.decode(body)["degraded"]
+            self.degraded.update(missing)
+            self.whole = 0 if missing else self.whole + 1
+
     def _hold_to(self, request: Request, first: bytes, body: bytes) -> None:
         if request.path == "/v1/score":
             assert body == first, f"{request.name} was answered otherwise than before"
-            self.degraded.update(msgspec.json.decode(body)["degraded"])
             return
         told = msgspec.json.decode(body)
         assert told["accepted"], told

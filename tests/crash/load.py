@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Iterator, Sequence
+from collections.abc import AsyncIterator, Callable, Iterator, Sequence
 from contextlib import asynccontextmanager
 from time import perf_counter
 
@@ -17,6 +17,7 @@ __all__ = ["Load", "ask_all"]
 _CONNECTIONS = 8
 _AGAIN_SHARE = 0.1
 _PAUSE_SECONDS = 0.003
+_RECOVERED = 100
 _PAUSE_AFTER_REFUSAL_SECONDS = 0.02
 
 
@@ -60,12 +61,32 @@ class Load:
 
     async def acknowledged(self, more: int, *, seconds_max: float = 60.0) -> None:
         """Wait until so many more were acknowledged."""
-        until, deadline_s = len(self.ledger.acknowledged) + more, perf_counter() + seconds_max
-        while (missing := until - len(self.ledger.acknowledged)) > 0:
+        until = len(self.ledger.acknowledged) + more
+        await self._until(
+            lambda: len(self.ledger.acknowledged) >= until,
+            f"{more} more acknowledged",
+            seconds_max,
+        )
+
+    async def recovered(self, *, seconds_max: float) -> None:
+        """Wait until so many more were acknowledged and no source is missing any more."""
+        until = len(self.ledger.acknowledged) + _RECOVERED
+        await self._until(
+            lambda: len(self.ledger.acknowledged) >= until and self.ledger.whole >= _RECOVERED,
+            f"{_RECOVERED} more acknowledged, and decided with all sources",
+            seconds_max,
+        )
+
+    async def _until(self, is_so: Callable[[], bool], what: str, seconds_max: float) -> None:
+        deadline_s = perf_counter() + seconds_max
+        while not is_so():
             for client in self._clients:
                 if client.done():
                     client.result()
-            assert perf_counter() < deadline_s, f"{missing} of {more} are not acknowledged"
+            assert not all(client.done() for client in self._clients), "the service is gone"
+            assert perf_counter() < deadline_s, (
+                f"not within {seconds_max} s: {what}; {vars(self.ledger)['degraded']} {self.ledger.whole}"
+            )
             await asyncio.sleep(0.001)
 
     async def _client(self, port: int, pause_s: float) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Callable, Mapping
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from pathlib import Path
 from time import perf_counter
@@ -13,9 +13,18 @@ from tests.crash.ledger import Ledger
 from tests.crash.lives import Life, life
 from tests.crash.load import Load, ask_all
 from tests.crash.stream import Stream, orders_from
-from tests.crash.twin import assert_decides_as_its_twin, records_of
+from tests.crash.twin import assert_decides_as_its_twin
 
-__all__ = ["Fault", "WAIT_SECONDS_MAX", "assert_all_stands", "during", "settle"]
+__all__ = [
+    "PROBES",
+    "WAIT_SECONDS_MAX",
+    "Fault",
+    "assert_all_stands",
+    "assert_taught_the_same",
+    "during",
+    "settle",
+    "written",
+]
 
 WAIT_SECONDS_MAX = 10.0
 """How long an answer may take while something under the service is broken, here with 8 clients
@@ -23,9 +32,10 @@ and on a machine that does other things as well."""
 
 _RECOVERY_SECONDS_MAX = 15.0
 _BEFORE = 100
-_AFTER = 100
 _DRAINED_SECONDS_MAX = 20.0
+
 PROBES = 40
+"""So many orders see whether two pasts are the same."""
 
 Fault = tuple[Callable[[], object], Callable[[], object]]
 """How it begins, and how it is put right."""
@@ -47,7 +57,7 @@ async def during(load: Load, fault: Fault, *ports: int, seconds: float) -> Async
             await asyncio.sleep(max(0.0, until - perf_counter()))
         finally:
             await asyncio.to_thread(end)
-        await load.acknowledged(_AFTER, seconds_max=_RECOVERY_SECONDS_MAX)
+        await load.recovered(seconds_max=_RECOVERY_SECONDS_MAX)
     assert load.ledger.slowest_s <= WAIT_SECONDS_MAX
 
 
@@ -73,20 +83,26 @@ async def assert_all_stands(
     service: Life,
     data_dir: Path,
     ledger: Ledger,
-    records: Callable[[], list[Record]] | None = None,
+    records: Callable[[], list[Record]],
     **settings: str,
-) -> None:
-    """Settle, kill, start again and hold every answer and the journal to what was acknowledged."""
+) -> list[Record]:
+    """Settle, kill, start again, hold every answer and the journal to what was acknowledged.
+
+    Returns the journal.
+    """
     await settle(service.port, ledger)
     service.kill()
     with life(data_dir, **settings) as restarted:
         await ask_all(restarted.port, ledger.settled[:], ledger)
-        read = records or (lambda: records_of(data_dir))
-        ledger.assert_held_once(await written(ledger, read))
+        found = await written(ledger, records)
+    ledger.assert_held_once(found)
+    return found
 
 
-def assert_taught_the_same(data_dir: Path, stream: Stream, seed: int) -> None:
-    """Hold the windows of a service that runs no more against those of an uninterrupted twin."""
+def assert_taught_the_same(
+    data_dir: Path, records: list[Record], stream: Stream, seed: int
+) -> None:
+    """Hold the decisions and the windows against those of an uninterrupted twin."""
     probes = orders_from(seed, PROBES, first=stream.n_orders)
-    requests: Mapping = stream.by_name | {probe.name: probe for probe in probes}
-    assert_decides_as_its_twin(data_dir, requests, probes)
+    requests = stream.by_name | {probe.name: probe for probe in probes}
+    assert_decides_as_its_twin(data_dir, records, requests, probes)

@@ -4,10 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import threading
-from collections.abc import Callable, Coroutine, Iterator
-from contextlib import contextmanager, suppress
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
 
 __all__ = ["Proxy", "proxy_to"]
 
@@ -29,8 +28,8 @@ class Proxy:
         self._is_silent = False
         self._is_cut = False
         self._open: set[asyncio.StreamWriter] = set()
-        self._loop = asyncio.new_event_loop()
-        self._thread = threading.Thread(target=self._loop.run_forever, daemon=True)
+        self._is_ready = threading.Event()
+        self._thread = threading.Thread(target=lambda: asyncio.run(self._serve()))
         self.port = 0
 
     def heal(self) -> None:
@@ -52,35 +51,45 @@ class Proxy:
 
     def start(self) -> None:
         self._thread.start()
-        server = self._run(asyncio.start_server(self._served, "127.0.0.1", 0))
-        self.port = server.sockets[0].getsockname()[1]
+        assert self._is_ready.wait(timeout=30)
 
     def stop(self) -> None:
         self.cut()
-        self._loop.call_soon_threadsafe(self._loop.stop)
+        self._loop.call_soon_threadsafe(self._is_over.set)
         self._thread.join()
 
-    def _run(self, work: Coroutine[Any, Any, Any]) -> Any:
-        return asyncio.run_coroutine_threadsafe(work, self._loop).result(timeout=10)
+    async def _serve(self) -> None:
+        self._loop, self._is_over = asyncio.get_running_loop(), asyncio.Event()
+        async with await asyncio.start_server(self._served, "127.0.0.1", 0) as server:
+            self.port = server.sockets[0].getsockname()[1]
+            self._is_ready.set()
+            await self._is_over.wait()
 
     def _hang_up(self) -> None:
         for writer in self._open:
             writer.transport.abort()
 
     async def _served(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        if self._is_cut:
-            writer.transport.abort()
-            return
-        with suppress(OSError):
-            if isinstance(self._upstream, Path):
-                there = await asyncio.open_unix_connection(str(self._upstream))
-            else:
-                there = await asyncio.open_connection("127.0.0.1", self._upstream)
-            self._open |= {writer, there[1]}
-            await asyncio.gather(self._passed(reader, there[1]), self._passed(there[0], writer))
-            self._open -= {there[1]}
-        self._open -= {writer}
-        writer.close()
+        there: asyncio.StreamWriter | None = None
+        self._open.add(writer)
+        try:
+            if self._is_cut:
+                return
+            answers, there = await self._connected()
+            self._open.add(there)
+            await asyncio.gather(self._passed(reader, there), self._passed(answers, writer))
+        except (OSError, asyncio.CancelledError):
+            pass
+        finally:
+            for end in (writer, there):
+                if end is not None:
+                    end.transport.abort()
+                    self._open.discard(end)
+
+    async def _connected(self) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
+        if isinstance(self._upstream, Path):
+            return await asyncio.open_unix_connection(str(self._upstream))
+        return await asyncio.open_connection("127.0.0.1", self._upstream)
 
     async def _passed(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         try:

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
 import numpy as np
 import pytest
 
+from fraudkit.journal.record import Record
 from tests.crash.asking import Request
 from tests.crash.disks import (
     filled,
@@ -25,6 +27,7 @@ from tests.crash.lives import SLOW, Life, life
 from tests.crash.load import Load, ask_all
 from tests.crash.outage import Fault, assert_all_stands, assert_taught_the_same, during
 from tests.crash.stream import Stream
+from tests.crash.twin import records_of
 from tests.service.conftest import environment
 from tests.service.test_opening import started
 
@@ -42,16 +45,16 @@ def broken_and_mended(data_dir: Path, fault: Callable[[Life], Fault]) -> Ledger:
     ledger, stream = Ledger(), Stream(SEED)
     load = Load(stream, ledger, np.random.default_rng(SEED))
 
-    async def lived() -> None:
+    async def lived() -> list[Record]:
         with life(data_dir) as service:
             async with during(load, fault(service), service.port, seconds=FAULT_SECONDS):
                 pass
-            await assert_all_stands(service, data_dir, ledger)
+            return await assert_all_stands(service, data_dir, ledger, partial(records_of, data_dir))
 
-    asyncio.run(lived())
+    records = asyncio.run(lived())
     assert ledger.refused or ledger.degraded["journal"], "the fault was not felt"
     assert set(ledger.refused) <= {"store_unavailable", "overloaded"}
-    assert_taught_the_same(data_dir, stream, SEED)
+    assert_taught_the_same(data_dir, records, stream, SEED)
     return ledger
 
 
@@ -92,5 +95,5 @@ def test_a_disk_that_is_read_only_at_the_start(tmp_path: Path) -> None:
         assert "Traceback" not in ended.stderr
         remounted(disk, "rw")
         with life(disk / "data") as service:
-            asyncio.run(assert_all_stands(service, disk / "data", ledger))
-        assert_taught_the_same(disk / "data", stream, SEED)
+            read = partial(records_of, disk / "data")
+            asyncio.run(assert_all_stands(service, disk / "data", ledger, read))

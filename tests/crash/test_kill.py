@@ -36,10 +36,11 @@ def test_what_was_acknowledged_outlives_every_kill(tmp_path: Path, seed: int) ->
             asyncio.run(killed_under_load(data_dir, ledger, stream, generator))
         ledger.assert_held_once(records_of(data_dir))
     asyncio.run(settled(data_dir, ledger))
-    ledger.assert_held_once(records_of(data_dir))
+    records = records_of(data_dir)
+    ledger.assert_held_once(records)
     probes = orders_from(seed, PROBES, first=stream.n_orders)
     requests = stream.by_name | {probe.name: probe for probe in probes}
-    assert_decides_as_its_twin(data_dir, requests, probes)
+    assert_decides_as_its_twin(data_dir, records, requests, probes)
 
 
 async def killed_under_load(

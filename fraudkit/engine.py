@@ -385,3 +385,5 @@ class Engine:
             )
         self._refuse_conflict(held.row, standing, held.record.request_digest)
         held.noted.stand_as(standing)
+        if not self._store.outlives_process:
+            self._past.restore(standing)

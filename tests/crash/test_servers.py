@@ -18,6 +18,7 @@ from fraudkit.journal.postgres import PostgresJournal
 from fraudkit.journal.record import Record
 from fraudkit.stores.redis import RedisStore
 from fraudkit.stores.redis_nodes import RedisTimeouts
+from tests.crash.asking import Request
 from tests.crash.ledger import Ledger
 from tests.crash.lives import SLOW, life
 from tests.crash.load import Load, ask_all
@@ -25,13 +26,13 @@ from tests.crash.outage import (
     PROBES,
     Fault,
     assert_all_stands,
-    assert_taught_the_same,
     during,
     settle,
+    written,
 )
 from tests.crash.proxy import Proxy, proxy_to
 from tests.crash.stream import Stream, orders_from
-from tests.crash.twin import assert_holds_the_windows_of, records_of
+from tests.crash.twin import assert_goes_on_as_restored, assert_holds_the_windows_of, records_of
 from tests.journal.postgres_server import PostgresServer, postgres_server, why_none
 from tests.stores.redis_server import RedisServer, needs_redis, redis_server
 
@@ -75,7 +76,6 @@ async def through_all(load: Load, faults: dict[str, Fault], port: int) -> dict[s
     felt = {}
     for name, fault in faults.items():
         before = load.ledger.refused.total() + load.ledger.degraded.total()
-        print(name)
         async with during(load, fault, port, seconds=FAULT_SECONDS):
             pass
         felt[name] = load.ledger.refused.total() + load.ledger.degraded.total() - before
@@ -102,7 +102,11 @@ def test_postgresql_that_stops_freezes_and_is_slow(tmp_path: Path) -> None:
     data_dir, ledger, stream = tmp_path / "data", Ledger(), Stream(SEED)
     load = Load(stream, ledger, np.random.default_rng(SEED))
 
+    probes: list[Request] = []
+    before: list[Record] = []
+
     async def lived(server: PostgresServer, proxy: Proxy, url: str, direct: str) -> list[Record]:
+        read = partial(postgres_records, direct)
         with life(data_dir, FRAUDKIT_JOURNAL_URL=url) as service:
             faults: dict[str, Fault] = {
                 "stopped": (server.stop, server.start),
@@ -111,17 +115,18 @@ def test_postgresql_that_stops_freezes_and_is_slow(tmp_path: Path) -> None:
             }
             felt = await through_all(load, faults, service.port)
             assert {name for name, count in felt.items() if not count} <= {"slow"}
+            await settle(service.port, ledger)
+            before.extend(await written(ledger, read))
+            probes.extend(orders_from(SEED, PROBES, first=stream.n_orders))
+            await ask_all(service.port, probes, ledger, connections=1)
             return await assert_all_stands(
-                service,
-                data_dir,
-                ledger,
-                partial(postgres_records, direct),
-                FRAUDKIT_JOURNAL_URL=url,
+                service, data_dir, ledger, read, FRAUDKIT_JOURNAL_URL=url
             )
 
     with ExitStack() as lines, postgres_behind(lines) as (server, proxy, url, direct):
         records = asyncio.run(lived(server, proxy, url, direct))
-    assert_taught_the_same(data_dir, records, stream, SEED)
+    requests = stream.by_name | {probe.name: probe for probe in probes}
+    assert_goes_on_as_restored(data_dir, before, records, requests)
 
 
 @needs_redis

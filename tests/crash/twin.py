@@ -21,7 +21,7 @@ from tests.crash.asking import Request
 from tests.crash.ledger import name_of_record
 from tests.service.conftest import BUNDLE
 
-__all__ = ["assert_decides_as_its_twin", "assert_holds_the_windows_of", "records_of"]
+__all__ = ["assert_decides_as_its_twin", "assert_goes_on_as_restored", "assert_holds_the_windows_of", "records_of"]
 
 _Opened = tuple[Engine, SqliteJournal]
 
@@ -61,6 +61,23 @@ def assert_decides_as_its_twin(
         _assert_same(list(twin[1].records()), records)
         restored = _opened(held, data_dir, "restored", filled_with=records)
         _assert_sees_the_same(restored, twin, records, probes)
+
+
+def assert_goes_on_as_restored(
+    data_dir: Path,
+    before: list[Record],
+    records: list[Record],
+    requests: Mapping[tuple[str, str], Request],
+) -> None:
+    """Hold what a service that went on wrote since ``before`` against one that started then.
+
+    So its windows hold what its journal holds, whatever happened to it.
+    """
+    with ExitStack() as held:
+        restored = _opened(held, data_dir, "restored", filled_with=before)
+        for record in records[len(before) :]:
+            _receive(restored[0], requests[name_of_record(record)], record.received_at_ms)
+        _assert_same(list(restored[1].records()), records)
 
 
 def assert_holds_the_windows_of(

@@ -303,7 +303,7 @@ class RedisEvents:
         return self._changes(self._looked_at(event, [FIRST_STATUS + place]), "note")
 
     def _looked_at(self, event: NDArray[np.int64], columns: Iterable[int]) -> EntityRows:
-        """Return an event as those of its entities hold it whose windows need one of the columns."""
+        """Return an event for those of its entities whose windows need one of the columns."""
         held, wanted = self._layout.entity_rows(event), set(columns)
         return held.where(
             [not wanted.isdisjoint(self._layout.columns[entity]) for entity in held.entities]

@@ -13,7 +13,16 @@ from tempfile import TemporaryDirectory
 
 from tests.crash.outage import Fault
 
-__all__ = ["filled", "held_by_another", "immutable", "mounted", "remounted", "too_long_files", "why_no_mount", "why_not_immutable"]
+__all__ = [
+    "filled",
+    "held_by_another",
+    "immutable",
+    "mounted",
+    "remounted",
+    "too_long_files",
+    "why_no_mount",
+    "why_not_immutable",
+]
 
 
 def _why_not(*command: str) -> str | None:
@@ -103,9 +112,7 @@ def immutable(data_dir: Path) -> Fault:
 
 def held_by_another(path: Path) -> Fault:
     """Another program has begun to write the database and does not end."""
-    connection = sqlite3.connect(
-        path, timeout=30, isolation_level=None, check_same_thread=False
-    )
+    connection = sqlite3.connect(path, timeout=30, isolation_level=None, check_same_thread=False)
 
     def end() -> None:
         connection.execute("ROLLBACK")

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import asyncio
 import os
 import signal
 import subprocess
 import sys
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -41,7 +41,7 @@ def life(data_dir: Path, **settings: str) -> Iterator[Life]:
         yield Life(port, service.process.pid, service.process)
 
 
-async def killed_while_it_starts(data_dir: Path, after_s: float, **settings: str) -> None:
+def killed_while_it_starts(data_dir: Path, after_s: float, **settings: str) -> None:
     """Start the service and kill it so soon."""
     process = subprocess.Popen(
         [sys.executable, "-m", "service"],
@@ -50,6 +50,6 @@ async def killed_while_it_starts(data_dir: Path, after_s: float, **settings: str
         stdout=subprocess.DEVNULL,
         stderr=subprocess.DEVNULL,
     )
-    await asyncio.sleep(after_s)
+    time.sleep(after_s)
     process.send_signal(signal.SIGKILL)
     process.wait()

@@ -32,7 +32,7 @@ and on a machine that does other things as well."""
 
 _RECOVERY_SECONDS_MAX = 15.0
 _BEFORE = 100
-_DRAINED_SECONDS_MAX = 20.0
+_DRAINED_LOOKS = 200
 
 PROBES = 40
 """So many orders see whether two pasts are the same."""
@@ -73,9 +73,12 @@ async def written(ledger: Ledger, records: Callable[[], list[Record]]) -> list[R
 
     What was kept elsewhere while the journal could not be written has a while to get there.
     """
-    until = perf_counter() + _DRAINED_SECONDS_MAX
-    while len(found := records()) < len(ledger.acknowledged) and perf_counter() < until:
+    found = records()
+    for _ in range(_DRAINED_LOOKS):
+        if len(found) >= len(ledger.acknowledged):
+            break
         await asyncio.sleep(0.1)
+        found = records()
     return found
 
 

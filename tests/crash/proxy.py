@@ -112,5 +112,3 @@ def proxy_to(upstream: int | Path) -> Iterator[Proxy]:
         yield proxy
     finally:
         proxy.stop()
-
-

@@ -31,7 +31,7 @@ def test_what_was_acknowledged_outlives_every_kill(tmp_path: Path, seed: int) ->
     generator = np.random.default_rng(seed)
     for _ in range(KILLS_A_SEED):
         if ledger.acknowledged and generator.random() < STARTS_KILLED_SHARE:
-            asyncio.run(killed_while_it_starts(data_dir, float(generator.uniform(0.05, 1.0))))
+            killed_while_it_starts(data_dir, float(generator.uniform(0.05, 1.0)))
         else:
             asyncio.run(killed_under_load(data_dir, ledger, stream, generator))
         ledger.assert_held_once(records_of(data_dir))

@@ -1,4 +1,4 @@
-"""PostgreSQL and Redis stopped, restarted, silent and slow under load, and a service of two killed."""
+"""PostgreSQL and Redis stopped, silent and slow under load, and one of two services killed."""
 
 from __future__ import annotations
 
@@ -48,7 +48,7 @@ needs_postgres = pytest.mark.skipif(why_none() is not None, reason=str(why_none(
 
 
 def frozen(process_ids: Callable[[], list[int]]) -> Fault:
-    """Processes that are there and do nothing."""
+    """Stop processes, which are still there, and let them go on."""
 
     def send(what: signal.Signals) -> None:
         for process_id in process_ids():
@@ -147,9 +147,7 @@ def test_redis_that_stops_freezes_and_is_slow(tmp_path: Path) -> None:
             assert set(ledger.degraded) == {"store"}
             assert not ledger.refused
             read = partial(records_of, data_dir)
-            return await assert_all_stands(
-                service, data_dir, ledger, read, FRAUDKIT_STORE_URL=url
-            )
+            return await assert_all_stands(service, data_dir, ledger, read, FRAUDKIT_STORE_URL=url)
 
     with redis_server(*KEEPS_ALL) as server:
         with proxy_to(server.port) as proxy:

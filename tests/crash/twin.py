@@ -13,7 +13,7 @@ from fraudkit.domain.decoding import decode_outcome, decode_transaction
 from fraudkit.engine import Engine
 from fraudkit.features.plan import WindowPlan
 from fraudkit.features.state import StateStore
-from fraudkit.journal.record import Journal, Record
+from fraudkit.journal.record import Record
 from fraudkit.journal.sqlite import SqliteJournal
 from fraudkit.scoring.bundle import load_bundle
 from fraudkit.stores.memory import MemoryStore
@@ -21,7 +21,12 @@ from tests.crash.asking import Request
 from tests.crash.ledger import name_of_record
 from tests.service.conftest import BUNDLE
 
-__all__ = ["assert_decides_as_its_twin", "assert_goes_on_as_restored", "assert_holds_the_windows_of", "records_of"]
+__all__ = [
+    "assert_decides_as_its_twin",
+    "assert_goes_on_as_restored",
+    "assert_holds_the_windows_of",
+    "records_of",
+]
 
 _Opened = tuple[Engine, SqliteJournal]
 
@@ -145,6 +150,8 @@ def _differing(one: Record, other: Record, names: Sequence[str]) -> dict[str, ob
     if "features" in found:
         rows = [np.frombuffer(held, "<i8") for held in found.pop("features")]
         places = np.flatnonzero(rows[0] != rows[1]).tolist()
-        by_name = {names[place]: [float(row[place].view("<f8")) for row in rows] for place in places}
+        by_name = {
+            names[place]: [float(row[place].view("<f8")) for row in rows] for place in places
+        }
         found = by_name | found
     return found

@@ -49,7 +49,9 @@ class Desk:
         )
 
 
-async def answered(desk: Desk, name: int, coming: asyncio.Future[Answer | None] | None) -> Answer | None:
+async def answered(
+    desk: Desk, name: int, coming: asyncio.Future[Answer | None] | None
+) -> Answer | None:
     if coming is None:
         return None
     answer = await coming

@@ -427,7 +427,7 @@ class Engine:
         except JournalError:
             for noted in self._noted.forgotten():
                 if noted.row is not None and noted.asked is not None:
-                    self._past.take_back(noted.row, noted.asked)
+                    self._past.take_back(noted.row, noted.asked, noted.decision.action)
             raise
         self._settle(self._noted)
 
@@ -444,7 +444,7 @@ class Engine:
                 self._past.note_decision(held.row, held.asked, held.noted.decision.action)
                 continue
             if not self._store.outlives_process:  # there the event is that of who decided
-                self._past.take_back(held.row, held.asked)
+                self._past.take_back(held.row, held.asked, held.noted.decision.action)
             try:
                 self._give_way(held, noted.standing(held.record.transaction_id))
             except (TransactionConflict, JournalError) as error:
@@ -458,3 +458,5 @@ class Engine:
             )
         self._refuse_conflict(held.row, standing, held.record.request_digest)
         held.noted.stand_as(standing)
+        if not self._store.outlives_process:
+            self._past.restore(standing)

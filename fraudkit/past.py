@@ -129,12 +129,17 @@ class Past:
         row.values[self._plan.first_out :] = np.nan
         return Asked(Appended.ACCEPTED, (STORE,))
 
-    def take_back(self, row: OnlineRow, asked: Asked) -> None:
-        """Forget an event that was taken in; where the store is not reached it stays."""
+    def take_back(self, row: OnlineRow, asked: Asked, action: Action | None = None) -> None:
+        """Forget an event that was taken in, and what was noted to be decided about it.
+
+        Where the store is not reached they stay.
+        """
         if asked.found is not Appended.ACCEPTED:
             return
+        status = None if action is None else DECISION_STATUS.get(action)
+        unsaid = None if status is None else (status, int(row.event[AVAILABLE_AT]))
         with suppress(StoreError):
-            self._store.forget(int(row.event[EVENT_ID]))
+            self._store.forget(int(row.event[EVENT_ID]), unsaid=unsaid)
 
     def note_decision(self, row: OnlineRow, asked: Asked, action: Action) -> None:
         """Note what was decided about an order."""

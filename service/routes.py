@@ -143,7 +143,8 @@ class Endpoint:
             return made if isinstance(made, Answer) else made()
         work = watched(scope, partial(self._answered, body, request_id, is_late))
         answered = self._turns.join(work)
-        return _OVERLOADED if answered is None else await answered
+        answer = None if answered is None else await answered
+        return _OVERLOADED if answer is None else answer
 
     def _answered(self, body: bytes, request_id: bytes, is_late: IsLate) -> Made:
         work = partial(self._answer, body, time.time_ns() // 1_000_000, is_late)

@@ -33,7 +33,8 @@ class Step(NamedTuple):
     events : tuple of Event
         What is appended or erased, or the query; one but for ``"load"``.
     event_id, status, known_at_ms : int, Status, int
-        Of ``"record"`` and ``"forget"``.
+        Of ``"record"`` and ``"forget"``; what is forgotten with its event, if it is known at
+        another time than 0.
     """
 
     call: Literal[
@@ -146,11 +147,15 @@ def _words(step: Step, features: FeatureSet, start_ms: int) -> str:
     if step.call in {"counters", "reopen"}:
         return step.call
     if step.call == "forget":
-        return f"forget id {step.event_id}"
+        told = f" and {_status(step, start_ms)}" if step.known_at_ms else ""
+        return f"forget id {step.event_id}{told}"
     if step.call == "record":
-        told = f"{step.status.name} known at {step.known_at_ms - start_ms:+} ms"
-        return f"record id {step.event_id} {told}"
+        return f"record id {step.event_id} {_status(step, start_ms)}"
     return f"{step.call} " + ", ".join(_told(e, features, start_ms) for e in step.events)
+
+
+def _status(step: Step, start_ms: int) -> str:
+    return f"{step.status.name} known at {step.known_at_ms - start_ms:+} ms"
 
 
 def _told(event: Event, features: FeatureSet, start_ms: int) -> str:
@@ -251,8 +256,9 @@ class _Pair:
 
     def _told(self, step: Step) -> tuple[str, str] | None:
         if step.call == "forget":
-            expected = self._contract.forget(step.event_id)
-            received = self.store.forget(step.event_id)
+            unsaid = (step.status, step.known_at_ms) if step.known_at_ms else None
+            expected = self._contract.forget(step.event_id, unsaid=unsaid)
+            received = self.store.forget(step.event_id, unsaid=unsaid)
         else:
             told = (step.event_id, step.status, step.known_at_ms)
             expected, received = self._contract.record(*told), self.store.record(*told)

@@ -217,7 +217,7 @@ STORE_CHECKS: Final = (
     ),
     StoreCheck(
         name="forget takes out",
-        rule="A forgotten event counts no more; what was told of it waits for it to come again.",
+        rule="A forgotten event counts no more; what was told of it, and is not unsaid, waits.",
         story=stories.forgotten,
         features=_KNOWN,
     ),

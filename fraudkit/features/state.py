@@ -130,10 +130,16 @@ class StateStore(Protocol):
         """
         ...
 
-    def forget(self, event_id: int) -> bool:
+    def forget(self, event_id: int, *, unsaid: tuple[Status, int] | None = None) -> bool:
         """Take an event out again; returns whether it was held.
 
         What was recorded of it waits for the event to come again.
+
+        Parameters
+        ----------
+        unsaid : (Status, int), optional
+            A status and its "known at" time that were recorded and count no more: where these
+            stand, the status is unknown again.
         """
         ...
 

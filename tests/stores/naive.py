@@ -180,7 +180,7 @@ class NaiveStore:
         self.waiting.setdefault(event_id, []).append((status, known_at_ms))
         return False
 
-    def forget(self, event_id: int) -> bool:
+    def forget(self, event_id: int, *, unsaid: tuple[Status, int] | None = None) -> bool:
         past = self.find(event_id)
         if past is None:
             return False
@@ -190,7 +190,7 @@ class NaiveStore:
         else:
             self.places[place] = past._replace(event_id=FORGOTTEN)
         for status, known_at_ms in past.known_at_ms.items():
-            if known_at_ms != NEVER:
+            if known_at_ms != NEVER and (status, known_at_ms) != unsaid:
                 self.record(event_id, status, known_at_ms)
         return True
 

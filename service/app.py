@@ -101,6 +101,7 @@ def create_app(
         lifespan=lifespan,
         exception_handlers={HTTPException: _refused, Exception: _failed},
     )
+    app.state.count_refusal = metrics.requests.count_refusal
     app.add_middleware(SecurityHeaders, carrying=_POSTS)
     ids = RequestIds(secrets.token_hex(4))
     app.add_middleware(Observing, metrics=metrics, request_ids=ids, tracing=tracing)

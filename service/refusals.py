@@ -31,12 +31,14 @@ __all__ = [
 
 CODES: dict[str, tuple[int, str]] = {
     "malformed_json": (400, "The body is not JSON in UTF-8"),
+    "malformed_request": (400, "The bytes are no HTTP/1.1 request"),
     "unauthorized": (401, "The key is missing or wrong, or counts no more"),
     "forbidden": (403, "The key has not the scope that the route needs; `expected` names it"),
     "not_found": (404, "There is nothing at this path"),
     "decision_not_found": (404, "The journal holds no decision about this transaction"),
     "method_not_allowed": (405, "The path is there, the method is not"),
     "body_timeout": (408, "The body did not arrive in time"),
+    "head_timeout": (408, "The headers did not arrive in time"),
     "transaction_conflict": (409, "The id was decided with other content; `received` says what"),
     "not_explained": (409, "Another bundle made the decision; `hint` says how to explain it"),
     "body_too_large": (413, f"The body is longer than {BODY_BYTES_MAX:,} bytes"),
@@ -44,6 +46,7 @@ CODES: dict[str, tuple[int, str]] = {
     "invalid_field": (422, "One field does not hold; `pointer` says which"),
     "card_number_refused": (422, "A string looks like a full card number; none is ever taken in"),
     "request_refused": (400, "The request cannot be served as it is"),
+    "head_too_large": (431, "The headers are longer than the service takes in"),
     "rate_limited": (429, "More requests than the key may send; nothing was recorded"),
     "internal_error": (500, "A fault of the service; nothing of it is told"),
     "overloaded": (503, "More requests than may wait; nothing was recorded, send again later"),
@@ -51,6 +54,7 @@ CODES: dict[str, tuple[int, str]] = {
 }
 """Error code → HTTP status and meaning."""
 
+_json_decoder = msgspec.json.Decoder(float_hook=float)  # a number out of range is still JSON
 _HEADERS = {
     "unauthorized": ((b"www-authenticate", b"Bearer"),),
     "overloaded": ((b"retry-after", b"1"),),
@@ -66,11 +70,12 @@ class ErrorDetail(Struct, frozen=True, kw_only=True):
     code : str
         Stable; match on this.
     pointer : str
-        JSON pointer (RFC 6901) into the body; ``""`` is the whole request.
+        JSON pointer (RFC 6901) into the body, to what is there or to the field that is missing;
+        ``""`` is the whole request.
     expected, received : str
         What must hold, and what came.
     hint : str
-        The likely fix, or ``""``.
+        The likely fix; never empty.
     message : str
         All of it in one sentence, for a person.
     """
@@ -101,7 +106,7 @@ def refusal(
     code: str,
     expected: str,
     received: str,
-    hint: str = "",
+    hint: str,
     *,
     pointer: str = "",
     message: str = "",
@@ -115,7 +120,7 @@ def refusal(
     expected, received, hint, pointer, message : str
         As in `ErrorDetail`; the message is made of the others where it is empty.
     """
-    written = f"Expected {expected}, got {received}" + (f"; {hint}" if hint else "")
+    written = f"Expected {expected}, got {received}; {hint}"
     detail = ErrorDetail(
         code=code,
         pointer=pointer,
@@ -135,7 +140,7 @@ def refusal_of(error: FraudkitError, body: bytes = b"") -> Answer:
             _code_of(error, body),
             error.expected,
             error.received,
-            error.hint,
+            error.hint or f"send {error.expected}",
             pointer=error.pointer,
             message=str(error),
         )
@@ -148,7 +153,11 @@ def refusal_of(error: FraudkitError, body: bytes = b"") -> Answer:
         )
     if isinstance(error, InputError):
         return refusal(
-            "invalid_field", "a request that can be served", "another", message=str(error)
+            "invalid_field",
+            "a request that can be served",
+            "another",
+            "see `message`",
+            message=str(error),
         )
     return internal_error()
 
@@ -181,7 +190,7 @@ def _code_of(error: InvalidField, body: bytes) -> str:
 
 def _is_json(body: bytes) -> bool:
     try:
-        msgspec.json.decode(body)
+        _json_decoder.decode(body)
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
         return False
     return True

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import difflib
 import re
+from collections.abc import Iterable
 from typing import Any
 
 import msgspec
@@ -241,7 +242,7 @@ def _unknown_field(
     is_there = isinstance(value, dict) and name in value
     if looks_like_card_number(name):
         return CardNumberRefused(pointer)
-    close = difflib.get_close_matches(name, fields, n=1, cutoff=0.6)
+    close = _close_to(name, fields)
     hint = f"did you mean {close[0]!r}?" if close else f"known here: {', '.join(fields)}"
     return InvalidField(
         pointer + (_step(name) if is_there else ""),
@@ -331,10 +332,16 @@ def _closest(value: str, choices: list[str]) -> str:
     for candidate in (value.upper(), value.lower(), value.lower().replace(" ", "_")):
         if candidate in choices:
             return f"did you mean {candidate!r}?"
-    close = difflib.get_close_matches(value, choices, n=1, cutoff=0.6)
-    if close:
+    if close := _close_to(value, choices):
         return f"did you mean {close[0]!r}?"
     return "send one of the words that the schema lists, written as it writes them"
+
+
+def _close_to(word: str, choices: Iterable[str]) -> list[str]:
+    # No choice is nearly so long, and comparing takes time.
+    if len(word) > _SHOWN_CHARACTERS_MAX:
+        return []
+    return difflib.get_close_matches(word, choices, n=1, cutoff=0.6)
 
 
 def _said(expected: str) -> str:

@@ -114,6 +114,7 @@ def create_app(
         lifespan=lifespan,
         exception_handlers={HTTPException: _refused, Exception: _failed},
     )
+    app.state.count_refusal = metrics.requests.count_refusal
     app.add_middleware(SecurityHeaders)
     app.add_middleware(Direct, posts=posts)
     ids = RequestIds(secrets.token_hex(4))

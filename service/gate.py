@@ -30,7 +30,12 @@ _ENDED: Final = {
 }
 _FORBIDDEN: Final = {
     scope: msgspec.structs.replace(
-        refusal("forbidden", f"a key with the scope {scope!r}", "one without it", "use another"),
+        refusal(
+            "forbidden",
+            f"a key with the scope {scope!r}",
+            "one without it",
+            f"send one that `fraudkit keys create` made with --scopes {scope}",
+        ),
         headers=(
             (b"www-authenticate", f'Bearer error="insufficient_scope", scope="{scope}"'.encode()),
         ),

@@ -12,6 +12,7 @@ from msgspec import Struct
 
 from fraudkit.domain.codes import COUNTRIES, CURRENCIES
 from fraudkit.domain.decision import Decision
+from fraudkit.domain.decoding import BODY_BYTES_MAX
 from fraudkit.domain.outcome import Outcome
 from fraudkit.domain.payment_choice import PaymentContext, Recommendation
 from fraudkit.domain.schema import attribute_meanings, structs_of, summary_of
@@ -45,7 +46,39 @@ _DEADLINE = {
     "schema": {"type": "integer", "minimum": 1, "maximum": DEADLINE_MS_MAX},
 }
 _KEY_REFUSALS = (401, 403, 429)
-_DECODING_REFUSALS = (400, 408, 413, 415, 422, 500)
+_HEAD_REFUSALS = (400, 408, 431)
+_DECODING_REFUSALS = (*_HEAD_REFUSALS, 413, 415, 422, 500)
+_HEADERS = {
+    "RequestId": (
+        "x-request-id",
+        "What the request is called in the log: the name that it brought, or a new one",
+        {"type": "string", "minLength": 1, "maxLength": 64},
+    ),
+    "RetryAfter": (
+        "retry-after",
+        "Send the request again after so many seconds",
+        {"type": "integer", "minimum": 1},
+    ),
+    "Authenticate": (
+        "www-authenticate",
+        "`Bearer`, and where the key is not enough, the scope that is needed",
+        {"type": "string"},
+    ),
+}
+_HEADERS_OF_STATUS = {
+    "401": ("Authenticate",),
+    "403": ("Authenticate",),
+    "429": ("RetryAfter",),
+    "503": ("RetryAfter",),
+}
+_NOT_OBSERVED = frozenset({"400", "408", "431"})
+"""Answered also where the bytes were not yet a request, so without a name."""
+_BEYOND = (
+    f"A body has at most {BODY_BYTES_MAX:,} bytes, and where a key stands twice in an object the "
+    "last counts. Beyond what the schema says, no string looks like a full card number or holds "
+    "half a surrogate pair, whole numbers have no decimal point and no exponent, and times have a "
+    "year from 1 to 9999, an hour below 24 and a second below 60"
+)
 
 
 def openapi_document(version: str, *, needs_key: bool) -> dict[str, Any]:
@@ -90,9 +123,13 @@ def openapi_document(version: str, *, needs_key: bool) -> dict[str, Any]:
             "description": "Fraud scoring and payment-method choice. An order or outcome that "
             "was answered with a 2xx is in the journal.",
         },
-        "paths": _paths(dict(zip(kinds, schemas, strict=True)), needs_key=needs_key),
+        "paths": _with_headers(_paths(dict(zip(kinds, schemas, strict=True)), needs_key=needs_key)),
         "components": {
             "schemas": {**_with_references(components), **lists},
+            "headers": {
+                key: {"description": text, "required": True, "schema": schema}
+                for key, (_, text, schema) in _HEADERS.items()
+            },
             "securitySchemes": {"key": _SCHEME} if needs_key else {},
         },
     }
@@ -102,12 +139,15 @@ def _paths(schema_of: dict[Any, dict[str, Any]], *, needs_key: bool) -> dict[str
     error = schema_of[ErrorBody]
     score = _post(
         "Decide an order",
+        f"{_BEYOND}; `event_time` is at most five minutes ahead of the service's clock.",
         _content(schema_of[Transaction], {"An order paid by card": examples.ORDER}),
         {"200": _answer("The decision", schema_of[Decision], examples.DECISION)},
         _refusals(error, (*_DECODING_REFUSALS, 409, 503), needs_key=needs_key),
     )
     record = _post(
         "Tell what became of an order",
+        f"{_BEYOND}; `available_at` is not before `occurred_at`, and at most five minutes ahead of "
+        "the service's clock; and an `outcome_id` stands for one content.",
         _content(schema_of[Outcome], examples.OUTCOMES),
         {
             "202": _answer(
@@ -120,6 +160,7 @@ def _paths(schema_of: dict[Any, dict[str, Any]], *, needs_key: bool) -> dict[str
     )
     recommend = _post(
         "Which payment methods to show, in order",
+        f"{_BEYOND}.",
         _content(schema_of[PaymentContext], {"A checkout in the Netherlands": examples.CONTEXT}),
         {"200": _answer("The ranking", schema_of[Recommendation], examples.RECOMMENDATION)},
         _refusals(error, _DECODING_REFUSALS, needs_key=needs_key),
@@ -160,10 +201,15 @@ def _paths(schema_of: dict[Any, dict[str, Any]], *, needs_key: bool) -> dict[str
 
 
 def _post(
-    summary: str, content: dict[str, Any], answers: dict[str, Any], refusals: dict[str, Any]
+    summary: str,
+    description: str,
+    content: dict[str, Any],
+    answers: dict[str, Any],
+    refusals: dict[str, Any],
 ) -> dict[str, Any]:
     return {
         "summary": summary,
+        "description": description,
         "operationId": summary.lower().replace(",", "").replace(" ", "_"),
         "parameters": [_DEADLINE],
         "requestBody": {"required": True, "content": content},
@@ -200,7 +246,9 @@ def _read_decision(
             "schema": {"type": "string", "minLength": 1, "maxLength": 255},
         }
     ]
-    operation["responses"].update(_refusals(error, (404, 409, 500, 503), needs_key=needs_key))
+    operation["responses"].update(
+        _refusals(error, (*_HEAD_REFUSALS, 404, 409, 500, 503), needs_key=needs_key)
+    )
     return operation
 
 
@@ -239,7 +287,7 @@ def _read_metrics(error: dict[str, Any], *, needs_key: bool) -> dict[str, Any]:
             "description": "Prometheus' text format, or OpenMetrics where `accept` asks for it",
             "content": {"text/plain": text, "application/openmetrics-text": text},
         },
-        **(_refusals(error, (), needs_key=True) if needs_key else {}),
+        **_refusals(error, _HEAD_REFUSALS, needs_key=needs_key),
     }
     return operation
 
@@ -278,6 +326,20 @@ def _refusals(
         }
         for status in told
     }
+
+
+def _with_headers(paths: dict[str, Any]) -> dict[str, Any]:
+    """Add to every answer the headers that it carries."""
+    for path, operations in paths.items():
+        for operation in operations.values():
+            for status, answer in operation["responses"].items():
+                carried = () if path == "/readyz" else _HEADERS_OF_STATUS.get(status, ())
+                named = () if status in _NOT_OBSERVED else ("RequestId",)
+                answer["headers"] = {
+                    _HEADERS[key][0]: {"$ref": f"#/components/headers/{key}"}
+                    for key in (*named, *carried)
+                }
+    return paths
 
 
 def _describe(schema: dict[str, Any], struct: type[Struct]) -> None:

@@ -35,12 +35,14 @@ __all__ = [
 CODES: dict[str, tuple[int, str]] = {
     "malformed_json": (400, "The body is not JSON in UTF-8"),
     "invalid_header": (400, "A header does not hold; `expected` names it"),
+    "malformed_request": (400, "The bytes are no HTTP/1.1 request"),
     "unauthorized": (401, "The key is missing or wrong, or counts no more"),
     "forbidden": (403, "The key has not the scope that the route needs; `expected` names it"),
     "not_found": (404, "There is nothing at this path"),
     "decision_not_found": (404, "The journal holds no decision about this transaction"),
     "method_not_allowed": (405, "The path is there, the method is not"),
     "body_timeout": (408, "The body did not arrive in time"),
+    "head_timeout": (408, "The headers did not arrive in time"),
     "transaction_conflict": (409, "The id was decided with other content; `received` says what"),
     "not_explained": (409, "Another bundle, or no score, made the decision; `hint` says more"),
     "bundle_fixed": (409, "This service was started with one bundle alone, not with a registry"),
@@ -51,6 +53,7 @@ CODES: dict[str, tuple[int, str]] = {
     "invalid_field": (422, "One field does not hold; `pointer` says which"),
     "card_number_refused": (422, "A string looks like a full card number; none is ever taken in"),
     "request_refused": (400, "The request cannot be served as it is"),
+    "head_too_large": (431, "The headers are longer than the service takes in"),
     "rate_limited": (429, "More requests than the key may send; nothing was recorded"),
     "internal_error": (500, "A fault of the service; nothing of it is told"),
     "overloaded": (503, "More requests than may wait; nothing was recorded, send again later"),
@@ -61,6 +64,7 @@ CODES: dict[str, tuple[int, str]] = {
 }
 """Error code → HTTP status and meaning."""
 
+_json_decoder = msgspec.json.Decoder(float_hook=float)  # a number out of range is still JSON
 _HEADERS = {
     "unauthorized": ((b"www-authenticate", b"Bearer"),),
     "overloaded": ((b"retry-after", b"1"),),
@@ -76,11 +80,12 @@ class ErrorDetail(Struct, frozen=True, kw_only=True):
     code : str
         Stable; match on this.
     pointer : str
-        JSON pointer (RFC 6901) into the body; ``""`` is the whole request.
+        JSON pointer (RFC 6901) into the body, to what is there or to the field that is missing;
+        ``""`` is the whole request.
     expected, received : str
         What must hold, and what came.
     hint : str
-        The likely fix, or ``""``.
+        The likely fix; never empty.
     message : str
         All of it in one sentence, for a person.
     """
@@ -111,7 +116,7 @@ def refusal(
     code: str,
     expected: str,
     received: str,
-    hint: str = "",
+    hint: str,
     *,
     pointer: str = "",
     message: str = "",
@@ -125,7 +130,7 @@ def refusal(
     expected, received, hint, pointer, message : str
         As in `ErrorDetail`; the message is made of the others where it is empty.
     """
-    written = f"Expected {expected}, got {received}" + (f"; {hint}" if hint else "")
+    written = f"Expected {expected}, got {received}; {hint}"
     detail = ErrorDetail(
         code=code,
         pointer=pointer,
@@ -145,7 +150,7 @@ def refusal_of(error: FraudkitError, body: bytes = b"") -> Answer:
             _code_of(error, body),
             error.expected,
             error.received,
-            error.hint,
+            error.hint or f"send {error.expected}",
             pointer=error.pointer,
             message=str(error),
         )
@@ -170,7 +175,11 @@ def refusal_of(error: FraudkitError, body: bytes = b"") -> Answer:
         )
     if isinstance(error, InputError):
         return refusal(
-            "invalid_field", "a request that can be served", "another", message=str(error)
+            "invalid_field",
+            "a request that can be served",
+            "another",
+            "see `message`",
+            message=str(error),
         )
     return internal_error()
 
@@ -203,7 +212,7 @@ def _code_of(error: InvalidField, body: bytes) -> str:
 
 def _is_json(body: bytes) -> bool:
     try:
-        msgspec.json.decode(body)
+        _json_decoder.decode(body)
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
         return False
     return True

@@ -56,6 +56,7 @@ BODY_SECONDS_MAX = 10
 
 _log = logging.getLogger("service")
 _encode = msgspec.json.Encoder().encode
+_LENGTH_DIGITS_MAX = len(str(BODY_BYTES_MAX))
 _JSON = (b"content-type", b"application/json")
 _OVERLOADED = refusal(
     "overloaded",
@@ -242,10 +243,12 @@ def _refused_media_type(given: dict[bytes, bytes]) -> Answer | None:
 
 
 def _refused_length(given: dict[bytes, bytes]) -> Answer | None:
-    declared = given.get(b"content-length", b"0")
-    if declared.isdigit() and int(declared) > BODY_BYTES_MAX:
-        return _too_large()
-    return None
+    declared = given.get(b"content-length", b"0").lstrip(b"0")
+    if not declared.isdigit():
+        return None
+    # Python converts no number of thousands of digits, and none is needed to know.
+    is_too_large = len(declared) > _LENGTH_DIGITS_MAX or int(declared) > BODY_BYTES_MAX
+    return _too_large() if is_too_large else None
 
 
 async def read_body(receive: Receive) -> bytes | Answer | None:
@@ -255,7 +258,10 @@ async def read_body(receive: Receive) -> bytes | Answer | None:
             return await _read_on(receive, bytearray())
     except TimeoutError:
         return refusal(
-            "body_timeout", f"the whole body within {BODY_SECONDS_MAX} seconds", "a part of it"
+            "body_timeout",
+            f"the whole body within {BODY_SECONDS_MAX} seconds",
+            "a part of it",
+            "nothing was recorded; send the request again, with all of its body",
         )
 
 

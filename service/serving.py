@@ -12,6 +12,8 @@ import socket
 import sys
 import time
 from datetime import UTC, datetime, timedelta
+from functools import partial
+from typing import Any
 
 import msgspec
 import uvicorn
@@ -22,6 +24,7 @@ from service.app import create_app
 from service.examples import ORDER
 from service.gate import open_gate
 from service.opening import opened
+from service.protocol import BoundedProtocol
 from service.request_log import configure_log
 from service.settings import Settings
 
@@ -89,8 +92,10 @@ def _listening(settings: Settings) -> socket.socket:
 
 
 def _configuration(app: FastAPI) -> uvicorn.Config:
+    protocol: Any = partial(BoundedProtocol, refused=app.state.count_refusal)
     return uvicorn.Config(
         app,
+        http=protocol,
         workers=1,
         lifespan="on",
         ws="none",

@@ -8,7 +8,9 @@ number) and a run inside a hexadecimal digest.
 from __future__ import annotations
 
 import re
+from bisect import bisect_right
 from collections.abc import Callable, Iterator
+from operator import itemgetter
 from threading import local
 from typing import Final, TypeVar
 
@@ -40,6 +42,8 @@ _RUN = re.compile(
     r")(?![0-9]))"
 )
 _DIGEST = re.compile(r"[0-9a-fA-F-]{24,}")
+_LETTER = re.compile(r"[a-fA-F]")
+_end_of = itemgetter(1)
 _SEPARATORS = re.compile(r"[^0-9]")
 _FOUR_GROUPS = len("4111 1111 1111 1111")
 
@@ -69,7 +73,9 @@ def looks_like_card_number(text: str) -> bool:
     >>> looks_like_card_number("+49 1512 3456789"), looks_like_card_number("4111111111111112")
     (False, False)
     """
-    return any(_is_card_number(text, found) for found in _RUN.finditer(text))
+    spans = [span for found in _RUN.finditer(text) for span in _card_spans(found)]
+    digests = _digest_spans(text) if spans else []
+    return any(not _is_inside(digests, *span) for span in spans)
 
 
 def may_hold_card_number(encoded: bytes) -> bool:
@@ -112,29 +118,33 @@ def refuse_card_numbers(value: Struct) -> None:
                 raise CardNumberRefused(pointer)
 
 
-def _is_card_number(text: str, found: re.Match[str]) -> bool:
+def _card_spans(found: re.Match[str]) -> Iterator[tuple[int, int]]:
+    """Yield where in the text a run is a card number."""
     run = found.group(1)
     # Behind four groups of four may stand a last group, or a date or a security code.
     candidates = (run, run[:_FOUR_GROUPS]) if found.group(2) else (run,)
-    return any(
-        _holds(_SEPARATORS.sub("", candidate))
-        and not _inside_digest(text, found.start(1), found.start(1) + len(candidate))
-        for candidate in candidates
-    )
+    for candidate in candidates:
+        if _holds(_SEPARATORS.sub("", candidate)):
+            yield found.start(1), found.start(1) + len(candidate)
 
 
 def _holds(digits: str) -> bool:
     return _SCHEMES.fullmatch(digits) is not None and _luhn(digits)
 
 
-def _inside_digest(text: str, start: int, end: int) -> bool:
-    return any(
-        token.start() < end
-        and token.end() > start
-        and (token.start() < start or token.end() > end)
-        and any(character in "abcdefABCDEF" for character in token.group())
-        for token in _DIGEST.finditer(text)
-    )
+def _digest_spans(text: str) -> list[tuple[int, int]]:
+    """Return where hexadecimal digests stand, ascending; each holds a letter."""
+    return [found.span() for found in _DIGEST.finditer(text) if _LETTER.search(found.group())]
+
+
+def _is_inside(digests: list[tuple[int, int]], start: int, end: int) -> bool:
+    """Whether a digest holds a part of a run, and more than the run."""
+    place = bisect_right(digests, start, key=_end_of)
+    while place < len(digests) and digests[place][0] < end:
+        if digests[place][0] < start or digests[place][1] > end:
+            return True
+        place += 1
+    return False
 
 
 def _luhn(digits: str) -> bool:

@@ -26,6 +26,8 @@ BODY_BYTES_MAX = 256 * 1024
 
 T = TypeVar("T")
 
+_NO_JSON = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
+_plain_decoder = msgspec.json.Decoder(float_hook=float)  # a number out of range is still a number
 _transaction_decoder: msgspec.json.Decoder[Transaction] = msgspec.json.Decoder(Transaction)
 _outcome_decoder: msgspec.json.Decoder[Outcome] = msgspec.json.Decoder(Outcome)
 _payment_context_decoder: msgspec.json.Decoder[PaymentContext] = msgspec.json.Decoder(
@@ -85,17 +87,30 @@ def _decode(body: bytes, decoder: msgspec.json.Decoder[T], kind: object) -> T:
         return decode_searched(decoder.decode, body)
     except msgspec.ValidationError as error:
         raise explain(error, _plain(body), kind) from None
-    except msgspec.DecodeError as error:
-        raise InvalidField("", "a JSON document", f"malformed JSON ({error})") from None
-    except UnicodeDecodeError as error:
-        raise InvalidField("", "UTF-8 text", f"a wrong byte at {error.start}") from None
-    except RecursionError:
-        raise InvalidField("", "a document nested a few levels deep", "deep nesting") from None
+    except _NO_JSON as error:
+        raise _no_json(error) from None
 
 
 def _plain(body: bytes) -> object:
     """Decode without a type, to see what came; the typed decoder may have stopped earlier."""
     try:
-        return msgspec.json.decode(body)
-    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
-        return None
+        return _plain_decoder.decode(body)
+    except _NO_JSON as error:
+        raise _no_json(error) from None
+
+
+def _no_json(error: Exception) -> InvalidField:
+    """Return the error about bytes that are no document at all."""
+    if isinstance(error, UnicodeDecodeError):
+        return InvalidField("", "UTF-8 text", f"a wrong byte at {error.start}", "write it as UTF-8")
+    if isinstance(error, RecursionError):
+        return InvalidField(
+            "", "a document nested a few levels deep", "deep nesting", "send the fields as they are"
+        )
+    if "out of range" in str(error):
+        return InvalidField(
+            "", "numbers that fit 64 bits", "a number of very many digits", "send a smaller number"
+        )
+    return InvalidField(
+        "", "a JSON document", f"malformed JSON ({error})", "put right what stands at that byte"
+    )

@@ -1,13 +1,15 @@
 """Turns what msgspec says of bad input into a pointer, an expectation and a likely fix.
 
-Runs only after decoding failed, so it may be slow; it never shows more than a short, masked
-piece of what came.
+Runs only after decoding failed, so it may be slow. It shows what came only where the field takes
+numbers, times or words of a list: what stands in a field of free text may be personal. A pointer
+leads to something in the document that came, or to the field that is missing from it.
 """
 
 from __future__ import annotations
 
 import difflib
 import re
+from collections.abc import Iterable
 from typing import Any
 
 import msgspec
@@ -21,14 +23,38 @@ __all__ = ["explain", "shown"]
 _SHOWN_CHARACTERS_MAX = 40
 _CHOICES_SHOWN_MAX = 16
 _STEP = re.compile(r"\.([^.\[]+)|\[(\d+|\.\.\.)\]")
-_UNKNOWN_FIELD = re.compile(r"unknown field `([^`]*)`")
+_UNKNOWN_FIELD = "Object contains unknown field `"
 _MISSING_FIELD = re.compile(r"missing required field `([^`]*)`")
 _WRONG_TAG = re.compile(r"Invalid value '([^']*)'")
-_UNNAMED = "…"
+_SURROGATE = re.compile(r"[\ud800-\udfff]")
 _UNSAID = {
     "Invalid RFC3339 encoded datetime": "datetime",
     "Number out of range": "a number that fits 64 bits",
 }
+_HINTS = {
+    "length <=": "send less; what is longer is not taken in",
+    "length >=": "send more, or leave the field out where nothing is known",
+    "matching": "write it as the pattern says: no spaces, no signs between",
+    "<": "send a smaller value",
+    ">": "send a larger value",
+    "64 bits": "send a smaller number",
+}
+_KINDS = {
+    "array": "an array",
+    "bool": "true or false",
+    "float": "a number",
+    "int": "an integer",
+    "object": "an object",
+    "str": "a string",
+}
+_CLOSED_KINDS = (
+    inspect.BoolType,
+    inspect.DateTimeType,
+    inspect.FloatType,
+    inspect.IntType,
+    inspect.LiteralType,
+    inspect.NoneType,
+)
 _COUNTRY_NAMES_IN_USE = {"UK": "GB", "EL": "GR"}
 
 
@@ -40,25 +66,24 @@ def explain(error: msgspec.ValidationError, value: object, kind: object) -> Inva
     error : msgspec.ValidationError
         What msgspec raised.
     value : object
-        What came, decoded without a type; ``None`` where that failed too.
+        What came, decoded without a type.
     kind : type
         What it should have been.
     """
-    message, _, path = str(error).replace("at `key` in `$", "at `$").partition(" - at `$")
-    if "at `key` in" in str(error):
-        path = path.rstrip("`") + "[...]"
-    pointer, type_here, value_here = _walk(path.rstrip("`"), inspect.type_info(kind), value)
+    message, path = _message_and_path(str(error), value)
+    pointer, type_here, value_here = _walk(path, inspect.type_info(kind), value)
     if isinstance(error.__cause__, CardNumberRefused):
         return CardNumberRefused(pointer + error.__cause__.pointer)
     if isinstance(error.__cause__, InvalidField):
         cause = error.__cause__
         return InvalidField(pointer + cause.pointer, cause.expected, cause.received, cause.hint)
     if isinstance(error.__cause__, UnicodeEncodeError):
-        return InvalidField(pointer, "text that can be written as UTF-8", "a lone surrogate")
+        return _lone_surrogate(value)
     if isinstance(value_here, str) and looks_like_card_number(value_here):
-        return CardNumberRefused(pointer.removesuffix(f"/{_UNNAMED}"))
-    if (found := _UNKNOWN_FIELD.search(message)) is not None:
-        return _unknown_field(pointer, found.group(1), _fields_of(type_here, value_here))
+        return CardNumberRefused(pointer)
+    if message.startswith(_UNKNOWN_FIELD):
+        told = message.removeprefix(_UNKNOWN_FIELD).removesuffix("`")
+        return _unknown_field(pointer, told, _fields_of(type_here, value_here), value_here)
     if (found := _MISSING_FIELD.search(message)) is not None:
         return InvalidField(
             f"{pointer}/{found.group(1)}", "a value, it is required", "nothing", "add the field"
@@ -93,23 +118,42 @@ def shown(value: object) -> str:
     return str(value)[:_SHOWN_CHARACTERS_MAX]
 
 
+def _message_and_path(text: str, value: object) -> tuple[str, str]:
+    """Return msgspec's message and its path from the root, which may be empty.
+
+    What it quotes of the document may look like a path too; its own stands last, if it does.
+    """
+    message, sign, place = text.rpartition(" - at `")
+    unknown = text.removeprefix(_UNKNOWN_FIELD).removesuffix("`")
+    if not sign or (unknown != text and isinstance(value, dict) and unknown in value):
+        return text, ""
+    is_key = place.startswith("key` in `")
+    path = place.removeprefix("key` in `").removeprefix("$").removesuffix("`")
+    return message, path + "[...]" if is_key else path
+
+
 def _walk(path: str, kind: inspect.Type, value: Any) -> tuple[str, inspect.Type, Any]:
-    """Follow msgspec's path; returns the JSON pointer, the type and the value at its end."""
+    """Follow msgspec's path as far as the value goes.
+
+    Returns the JSON pointer, the type and the value at its end. Where a key stood twice, the value
+    holds the last of both, and msgspec may have stopped in the first.
+    """
     pointer = ""
     for name, index in _STEP.findall(path):
         kind = _concrete(kind, value)
-        if name:
+        if name and isinstance(value, dict) and name in value:
             pointer += f"/{name}"
             kind = _fields_of(kind, value).get(name, inspect.AnyType())
-            value = value.get(name) if isinstance(value, dict) else None
-        elif index == "...":
-            key, value, kind = _wrong_entry(kind, value)
-            pointer += f"/{_escaped(key)}"
-        else:
+            value = value[name]
+        elif index == "..." and isinstance(value, dict) and isinstance(kind, inspect.DictType):
+            step, value, kind = _wrong_entry(kind, value)
+            pointer += step
+        elif index.isdigit() and isinstance(value, list | tuple) and int(index) < len(value):
             pointer += f"/{index}"
-            held = isinstance(value, list | tuple) and int(index) < len(value)
-            value = value[int(index)] if held else None
             kind = getattr(kind, "item_type", inspect.AnyType())
+            value = value[int(index)]
+        else:
+            return pointer, _concrete(kind, value), value
     return pointer, _concrete(kind, value), value
 
 
@@ -133,29 +177,30 @@ def _fields_of(kind: inspect.Type, value: object) -> dict[str, inspect.Type]:
     return {**tag, **{field.encode_name: field.type for field in kind.fields}}
 
 
-def _wrong_entry(kind: inspect.Type, value: object) -> tuple[str, object, inspect.Type]:
-    """Return the key of the first entry that does not hold, with what is wrong and its type.
+def _wrong_entry(kind: inspect.DictType, value: dict[Any, Any]) -> tuple[str, object, inspect.Type]:
+    """Return the step to the first entry that does not hold, what is wrong, and its type.
 
-    msgspec does not name the entry. What is wrong is the key itself or the value under it.
+    msgspec does not name the entry. What is wrong is the key itself or the value under it. The
+    step is empty where no entry is to blame alone.
     """
-    if not isinstance(value, dict) or not isinstance(kind, inspect.DictType):
-        return _UNNAMED, None, inspect.AnyType()
     for key, held in value.items():
         if not _fits(key, kind.key_type):
-            return str(key), key, kind.key_type
+            return _step(str(key)), key, kind.key_type
         if not _fits(held, kind.value_type):
-            return key, held, kind.value_type
-    return _UNNAMED, None, kind.value_type
+            return _step(key), held, kind.value_type
+    return "", value, kind
 
 
-def _escaped(name: str) -> str:
-    """Return one step of a JSON pointer (RFC 6901), cut to a length that can be shown.
+def _step(name: str) -> str:
+    """Return one step of a JSON pointer (RFC 6901).
 
-    A step that looks like a card number is masked.
+    It is empty, so that the pointer ends at the object that holds the name, where the name is too
+    long to be shown, cannot be written, or looks like a card number.
     """
-    if looks_like_card_number(name):
-        return _UNNAMED
-    return name[:_SHOWN_CHARACTERS_MAX].replace("~", "~0").replace("/", "~1")
+    is_shown = len(name) <= _SHOWN_CHARACTERS_MAX and _SURROGATE.search(name) is None
+    if not is_shown or looks_like_card_number(name):
+        return ""
+    return "/" + name.replace("~", "~0").replace("/", "~1")
 
 
 def _fits(value: object, kind: inspect.Type) -> bool:
@@ -166,7 +211,10 @@ def _fits(value: object, kind: inspect.Type) -> bool:
     if isinstance(kind, inspect.LiteralType):
         return value in kind.values
     if isinstance(kind, inspect.DictType):
-        return isinstance(value, dict) and _wrong_entry(kind, value)[0] == _UNNAMED
+        return isinstance(value, dict) and all(
+            _fits(key, kind.key_type) and _fits(held, kind.value_type)
+            for key, held in value.items()
+        )
     if isinstance(kind, inspect.BoolType):
         return isinstance(value, bool)
     if isinstance(kind, inspect.FloatType | inspect.IntType):
@@ -187,19 +235,48 @@ def _length_fits(value: str, kind: inspect.StrType) -> bool:
     )
 
 
-def _unknown_field(pointer: str, name: str, fields: dict[str, inspect.Type]) -> InvalidField:
+def _unknown_field(
+    pointer: str, name: str, fields: dict[str, inspect.Type], value: object
+) -> InvalidField:
+    # Where a key stood twice, the value holds the last of both, and may not hold the name.
+    is_there = isinstance(value, dict) and name in value
     if looks_like_card_number(name):
         return CardNumberRefused(pointer)
-    close = difflib.get_close_matches(name, fields, n=1, cutoff=0.6)
+    close = _close_to(name, fields)
     hint = f"did you mean {close[0]!r}?" if close else f"known here: {', '.join(fields)}"
-    shown_name = name[:_SHOWN_CHARACTERS_MAX]
     return InvalidField(
-        f"{pointer}/{_escaped(name)}", "a known field", f"unknown field {shown_name!r}", hint
+        pointer + (_step(name) if is_there else ""),
+        "a known field",
+        f"unknown field {name[:_SHOWN_CHARACTERS_MAX]!r}",
+        hint,
     )
 
 
+def _lone_surrogate(value: object) -> InvalidField:
+    return InvalidField(
+        _surrogate_at(value) or "",
+        "text that can be written as UTF-8",
+        "a lone surrogate",
+        "send whole characters: two escapes \\uD83D\\uDE00, or the character itself",
+    )
+
+
+def _surrogate_at(value: object) -> str | None:
+    """Return the pointer to the first string that holds a lone surrogate, or ``None``."""
+    if isinstance(value, str):
+        return "" if _SURROGATE.search(value) else None
+    named = value.items() if isinstance(value, dict) else ()
+    held = enumerate(value) if isinstance(value, list | tuple) else named
+    for name, inner in held:
+        if isinstance(name, str) and _SURROGATE.search(name):
+            return ""
+        if (found := _surrogate_at(inner)) is not None:
+            return _step(str(name)) + found
+    return None
+
+
 def _wrong_value(pointer: str, message: str, kind: inspect.Type, value: object) -> InvalidField:
-    received = shown(value)
+    received = shown(value) if _is_closed(kind) else _described(value)
     choices = _choices(kind)
     if choices and isinstance(value, str):
         return InvalidField(pointer, _one_of(choices), received, _closest(value, choices))
@@ -209,6 +286,21 @@ def _wrong_value(pointer: str, message: str, kind: inspect.Type, value: object) 
     if value is None and got and got != "null":
         received = f"a value of type {got}"
     return InvalidField(pointer, _said(expected), received, _hint(expected, value))
+
+
+def _is_closed(kind: inspect.Type) -> bool:
+    """Whether a field takes only numbers, times and words of a list, so nothing personal."""
+    kinds = kind.types if isinstance(kind, inspect.UnionType) else (kind,)
+    return all(isinstance(held, _CLOSED_KINDS) for held in kinds)
+
+
+def _described(value: object) -> str:
+    """Return what a value is, and nothing of what it says."""
+    if isinstance(value, str):
+        return "an empty string" if not value else f"a string of {len(value)} characters"
+    if isinstance(value, int | float) and not isinstance(value, bool):
+        return "a number"
+    return shown(value)
 
 
 def _tags(kind: inspect.Type) -> list[str]:
@@ -240,21 +332,35 @@ def _closest(value: str, choices: list[str]) -> str:
     for candidate in (value.upper(), value.lower(), value.lower().replace(" ", "_")):
         if candidate in choices:
             return f"did you mean {candidate!r}?"
-    close = difflib.get_close_matches(value, choices, n=1, cutoff=0.6)
-    return f"did you mean {close[0]!r}?" if close else ""
+    if close := _close_to(value, choices):
+        return f"did you mean {close[0]!r}?"
+    return "send one of the words that the schema lists, written as it writes them"
+
+
+def _close_to(word: str, choices: Iterable[str]) -> list[str]:
+    # No choice is nearly so long, and comparing takes time.
+    if len(word) > _SHOWN_CHARACTERS_MAX:
+        return []
+    return difflib.get_close_matches(word, choices, n=1, cutoff=0.6)
 
 
 def _said(expected: str) -> str:
     if expected.startswith("datetime"):
         return "an RFC 3339 time with an offset"
-    return {"int": "an integer", "str": "a string", "object": "an object"}.get(expected, expected)
+    kinds = expected.removesuffix(" | null").split(" | ")
+    return " or ".join(_KINDS.get(kind, kind) for kind in kinds)
 
 
 def _hint(expected: str, value: object) -> str:
     if expected.startswith("datetime"):
         return "write it as 2026-03-01T12:00:00+01:00"
+    if value is None:
+        return "leave the field out where nothing is known"
     if expected.startswith("int") and isinstance(value, float):
-        return "amounts are whole minor units: 12.95 EUR is 1295"
-    if expected.startswith("int") and isinstance(value, str):
+        return "send a whole number; amounts are in minor units: 12.95 EUR is 1295"
+    if expected.startswith(("int", "float")) and isinstance(value, str):
         return "send a number, not a string"
-    return ""
+    for sign, hint in _HINTS.items():
+        if sign in expected:
+            return hint
+    return f"send {_said(expected)}"

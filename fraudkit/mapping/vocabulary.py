@@ -86,9 +86,9 @@ class Field(Struct, frozen=True, kw_only=True):
 
     @property
     def pointer(self) -> str:
-        """The path as JSON pointer; a step that looks like a card number is masked."""
+        """The path as JSON pointer; a step that looks like a card number is left out."""
         steps = self.path.split(".")
-        return "/" + "/".join("…" if looks_like_card_number(step) else step for step in steps)
+        return "".join(f"/{step}" for step in steps if not looks_like_card_number(step))
 
     @property
     def frame_name(self) -> str:

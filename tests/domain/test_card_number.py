@@ -2,6 +2,7 @@
 
 import hashlib
 import re
+import time
 from uuid import UUID
 
 import pytest
@@ -155,3 +156,14 @@ def test_an_ip_address_is_let_through(address: object) -> None:
 )
 def test_parts_and_masked_numbers_are_let_through(text: str) -> None:
     assert not looks_like_card_number(text)
+
+
+@pytest.mark.parametrize(
+    "piece", ["5500005555555559-", "5500005555555559-a-", f"5500005555555559-{'a' * 30} "]
+)
+def test_a_long_text_full_of_them_is_searched_in_a_moment(piece: str) -> None:
+    """Digests that hold card numbers are no card numbers; once the time grew with the square."""
+    text = piece * (250_000 // len(piece)) + "a"
+    start = time.perf_counter()
+    assert not looks_like_card_number(text)
+    assert time.perf_counter() - start < 2

@@ -42,8 +42,12 @@ def shown(path: str, status: str | None = None) -> list[bytes]:
 
 
 def test_every_reference_leads_somewhere() -> None:
-    schemas = DOCUMENT["components"]["schemas"]
-    assert set(references(DOCUMENT)) == {f"#/components/schemas/{name}" for name in schemas}
+    held = {
+        f"#/components/{kind}/{name}"
+        for kind in ("schemas", "headers")
+        for name in DOCUMENT["components"][kind]
+    }
+    assert set(references(DOCUMENT)) == held
 
 
 def test_request_examples_decode() -> None:

@@ -261,23 +261,19 @@ class Engine:
         """Decide by another bundle from now on; other threads go on deciding meanwhile.
 
         Each order is decided by one bundle alone, what limits count goes on, and the windows
-        stay, or are filled from the journal where the new features have others. Where this
-        raises, nothing is changed.
+        stay, or are filled from the journal where the new features have others.
 
         Parameters
         ----------
-        bundle : Bundle
-            As `fraudkit.scoring.bundle.load_bundle` gives it.
         commit : callable
-            Called when all is ready, just before. Where it raises, nothing is changed.
+            Called when all is ready, just before. Where this raises, nothing is changed.
 
         Raises
         ------
         fraudkit.errors.PolicyError
             If the bundle's policy must not be used.
         fraudkit.errors.InputError
-            If its windows cannot be filled: there is no journal, or the store outlives the
-            process and does not hold them.
+            If its windows cannot be filled: from a journal, or in a store of other processes.
         fraudkit.errors.JournalError
             If the journal cannot be read.
         """

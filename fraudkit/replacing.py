@@ -10,7 +10,7 @@ from collections import deque
 from collections.abc import Callable, Iterable
 from threading import Lock
 from time import sleep
-from typing import Final, NamedTuple
+from typing import Final, NamedTuple, cast
 
 from fraudkit.deciding import DecidingBundle, deciding_bundle, plan_of
 from fraudkit.errors import InputError
@@ -22,6 +22,7 @@ from fraudkit.journal.record import DecisionRecord, Record
 from fraudkit.noted import NotedDecisions
 from fraudkit.past import Past
 from fraudkit.scoring.bundle import Bundle
+from fraudkit.stores.memory import MemoryStore
 
 __all__ = ["Held", "MadeOf", "Replacement"]
 
@@ -80,13 +81,15 @@ class Replacement:
         store, past = before.store, before.past
         is_same = plan.is_same(before.deciding.plan)
         if not is_same:
-            _check_fillable(plan, before, has_journal=noted is not None)
             store = made_of.store(plan)
             past = Past(bundle.features, plan, store, bundle.rates.reference_currency)
         deciding = deciding_bundle(bundle, plan, store, made_of.identifier_hash, made_of.enrichment)
         self.now = Held(deciding, store, past)
         self._before = before
-        self._fills_windows = not is_same and not store.outlives_process
+        self._takes_rows = not is_same and _may_take_rows(self.now, before)
+        self._fills_windows = not (is_same or self._takes_rows or store.outlives_process)
+        if not is_same:
+            self._check_filled(has_journal=noted is not None)
         is_counted = deciding.decider.is_counted_by(before.deciding.decider)
         self._counts_anew = noted is not None and not is_counted
         self._noted = noted
@@ -116,6 +119,8 @@ class Replacement:
     def finish(self) -> None:
         """Take in the rest, and what waits to be written; to be called under the lock."""
         decider, earlier = self.now.deciding.decider, self._before.deciding.decider
+        if self._takes_rows:
+            cast("MemoryStore", self.now.store).take_over(cast("MemoryStore", self._before.store))
         if self._noted is not None:
             for record in (*self._followed, *self._noted.waiting):
                 self._restore(record)
@@ -132,6 +137,26 @@ class Replacement:
         if self.now.store is not self._before.store:
             (self._before if self._is_done else self.now).store.close()
 
+    def _check_filled(self, *, has_journal: bool) -> None:
+        """Raise unless the past of other windows can be had while orders are decided."""
+        plan, earlier = self.now.deciding.plan, self._before.deciding.plan
+        if self.now.store.outlives_process and plan.layout != earlier.layout:
+            problem = (
+                "the bundle's windows must be those that the shared store holds, they are of "
+                "another layout and would begin without a past; fill the store for them with "
+                "store.load (docs/redis.md), then restart what serves"
+            )
+        elif self._fills_windows and not has_journal:
+            problem = (
+                "the bundle's windows must be those of the bundle in force, or there must be a "
+                "journal to fill them from, and there is none; open the engine with a journal, "
+                "or anew"
+            )
+        else:
+            return
+        self.now.store.close()
+        raise InputError(problem)
+
     def _replay(self, records: Iterable[Record]) -> None:
         """Take in what was written; other threads get their turn."""
         for number, record in enumerate(records):
@@ -146,17 +171,13 @@ class Replacement:
             self.now.deciding.decider.recall(record.decision, record.event_time_ms)
 
 
-def _check_fillable(plan: WindowPlan, before: Held, *, has_journal: bool) -> None:
-    """Raise unless the past of other windows can be had while orders are decided."""
-    if before.store.outlives_process:
-        if plan.layout != before.deciding.plan.layout:
-            raise InputError(
-                "the bundle's windows must be those that the shared store holds, they are of "
-                "another layout and would begin without a past; fill the store for them with "
-                "store.load (docs/redis.md), then restart what serves"
-            )
-    elif not has_journal:
-        raise InputError(
-            "the bundle's windows must be those of the bundle in force, or there must be a "
-            "journal to fill them from, and there is none; open the engine with a journal, or anew"
-        )
+def _may_take_rows(now: Held, before: Held) -> bool:
+    """Whether the events of one store are those that another would hold for its plan."""
+    plan, earlier = now.deciding.plan, before.deciding.plan
+    return (
+        isinstance(now.store, MemoryStore)
+        and isinstance(before.store, MemoryStore)
+        and not now.store.outlives_process
+        and plan.layout == earlier.layout
+        and plan.retention_ms <= earlier.retention_ms
+    )

@@ -31,6 +31,8 @@ from service.settings import Settings
 __all__ = ["pasteable_curl", "serve"]
 
 _BACKLOG = 2048
+_THREAD_SECONDS_MAX = 0.0005
+"""How long an order waits for a thread beside it that makes a bundle ready; 5 ms by default."""
 _SHUTDOWN_SECONDS_MAX = 10
 
 
@@ -45,6 +47,7 @@ def serve(settings: Settings) -> None:
         When it was told to stop, after the requests under way and with the journal closed.
     """
     configure_log(settings.log_format)
+    sys.setswitchinterval(_THREAD_SECONDS_MAX)
     # uvicorn raises the signal again once it has shut down; as an exception it lets us close.
     signal.signal(signal.SIGTERM, signal.default_int_handler)
     gate = open_gate(settings)

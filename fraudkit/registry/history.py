@@ -6,7 +6,7 @@ a process left that ended while it wrote; it never counted.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any, Final, Literal, NamedTuple
 
@@ -16,7 +16,15 @@ from msgspec import Struct
 from fraudkit.errors import BundleError
 from fraudkit.scoring.durable_files import append_line, read_plain
 
-__all__ = ["Change", "Held", "append_change", "read_history", "stack_of"]
+__all__ = [
+    "Change",
+    "Held",
+    "append_change",
+    "before_that",
+    "change_of",
+    "read_history",
+    "stack_of",
+]
 
 _BYTES_MAX: Final = 256 * 1024 * 1024
 
@@ -77,6 +85,22 @@ def read_history(path: Path) -> tuple[Change, ...]:
     return tuple(_change(path, number, line) for number, line in enumerate(lines, 1))
 
 
+def change_of(
+    action: Any, before: Held | None, after: Held, *, now_ms: int, by: str, why: str
+) -> Change:
+    """Return the change from one bundle to another."""
+    return Change(
+        at_ms=now_ms,
+        action=action,
+        from_bundle=None if before is None else before.name,
+        from_version=None if before is None else before.version,
+        to_bundle=after.name,
+        to_version=after.version,
+        by=by,
+        why=why,
+    )
+
+
 def append_change(path: Path, change: Change) -> None:
     """Append a change, after it took place."""
     append_line(path, msgspec.json.encode(change))
@@ -112,6 +136,21 @@ def stack_of(history: Iterable[Change]) -> list[Held]:
             del stack[-2:]
         stack.append(Held(change.to_bundle, change.to_version))
     return stack
+
+
+def before_that(history: Sequence[Change], current: str) -> Held | None:
+    """Return what a rollback from a bundle leads to, or ``None`` where nothing was before it.
+
+    Parameters
+    ----------
+    current : str
+        The name of what is in force; the history need not know of it yet.
+    """
+    stack = stack_of(history)
+    if stack and stack[-1].name != current:
+        found = change_of("found", stack[-1], Held(current, None), now_ms=0, by="", why="")
+        stack = stack_of((*history, found))
+    return stack[-2] if len(stack) >= 2 else None
 
 
 def _change(path: Path, number: int, line: bytes) -> Change:

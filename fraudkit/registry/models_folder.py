@@ -21,7 +21,15 @@ from fraudkit.errors import BundleError, FraudkitError
 from fraudkit.features.spec import OrderFeature
 from fraudkit.payments.catalog import PaymentCatalog
 from fraudkit.registry.difference import Difference, difference
-from fraudkit.registry.history import Change, Held, append_change, read_history, stack_of
+from fraudkit.registry.history import (
+    Change,
+    Held,
+    append_change,
+    before_that,
+    change_of,
+    read_history,
+    stack_of,
+)
 from fraudkit.scoring.bundle import Bundle, assemble, resolve_bundle
 from fraudkit.scoring.durable_files import locked, replace_file, replace_folder
 from fraudkit.scoring.manifest import MANIFEST, SIGNATURE, CheckedFiles, read_checked
@@ -221,25 +229,22 @@ class Registry:
             if before is not None and before.name == folder.name:
                 return None
             after = Held(folder.name, self.verify(folder.name).version)
-            change = _change("promote", before, after, now_ms=now_ms, by=by, why=why)
+            change = change_of("promote", before, after, now_ms=now_ms, by=by, why=why)
             return self._put_in_force(
                 msgspec.structs.replace(change, override=override, checks=checks or {})
             )
 
     def before(self) -> Held | None:
         """Return what a rollback would put back in force, or ``None`` where nothing was before."""
-        stack = stack_of(self.history())
-        current = self.current()
-        if stack and stack[-1].name != current:
-            return stack[-1]  # what is in force was put there by hand
-        return stack[-2] if len(stack) >= 2 else None
+        name = self.current()
+        return None if name is None else before_that(self.history(), name)
 
     def rollback(
         self, *, now_ms: int, by: str, why: str = "", only_to: str | None = None
     ) -> Change:
         """Put back in force what was before the newest promotion; again, what was before that.
 
-        ``only_to`` is the name that it must lead to, if given.
+        Where ``only_to`` is given, it must lead to that bundle.
 
         Raises
         ------
@@ -266,7 +271,7 @@ class Registry:
                 )
             now = Held(after.name, version)
             return self._put_in_force(
-                _change("rollback", before, now, now_ms=now_ms, by=by, why=why)
+                change_of("rollback", before, now, now_ms=now_ms, by=by, why=why)
             )
 
     def history(self) -> tuple[Change, ...]:
@@ -370,7 +375,7 @@ class Registry:
         held = Held(name, self._version_of(name))
         stack = stack_of(self.history())
         if stack and stack[-1].name != name:
-            change = _change("found", stack[-1], held, now_ms=now_ms, by="", why="")
+            change = change_of("found", stack[-1], held, now_ms=now_ms, by="", why="")
             append_change(self.folder / HISTORY, change)
         return held
 
@@ -383,18 +388,3 @@ class Registry:
         replace_file(self.folder / CURRENT, f"{change.to_bundle}\n".encode())
         append_change(self.folder / HISTORY, change)
         return change
-
-
-def _change(
-    action: Any, before: Held | None, after: Held, *, now_ms: int, by: str, why: str
-) -> Change:
-    return Change(
-        at_ms=now_ms,
-        action=action,
-        from_bundle=None if before is None else before.name,
-        from_version=None if before is None else before.version,
-        to_bundle=after.name,
-        to_version=after.version,
-        by=by,
-        why=why,
-    )

@@ -217,6 +217,14 @@ class MemoryStore:
                 break
             self._log = event_log.grown(self._log)
 
+    def take_over(self, other: MemoryStore) -> None:
+        """Hold what another holds, which must not be used again.
+
+        Its plan must have the same layout and keep events for at least as long.
+        """
+        self._log, self._pending = other._log, other._pending
+        self._n_pending, self._n_dropped = other._n_pending, other._n_dropped
+
     def close(self) -> None:
         """Do nothing: there is nothing to let go of."""
 

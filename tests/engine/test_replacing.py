@@ -205,11 +205,19 @@ def test_what_is_refused_changes_nothing(made: dict[str, Bundle]) -> None:
 
 
 def test_other_windows_need_a_journal_or_the_same_layout(made: dict[str, Bundle]) -> None:
-    engine = opened(made["plain"])
+    engine, oracle = opened(made["plain"]), opened(made["other_model"])
+    for number in range(20):
+        engine.score(order_of(number))
+        oracle.score(order_of(number))
     engine.replace(made["limited"])
+    engine.replace(made["other_model"])  # other columns of the same rows
+    assert engine.counters == oracle.counters
+    oracle._deciding.decider.count_on_from(engine._deciding.decider)
+    for number in range(20, 40):
+        assert engine.score(order_of(number)) == oracle.score(order_of(number))
     with pytest.raises(InputError, match="there must be a journal to fill them from"):
         engine.replace(made["other_windows"])
-    assert engine.versions.bundle == made["limited"].version
+    assert engine.versions.bundle == made["other_model"].version
 
 
 class SharedStore(MemoryStore):
@@ -240,7 +248,8 @@ def test_a_shared_store_keeps_what_it_holds_or_the_bundle_is_refused(
     assert len(stores) == 1
     with pytest.raises(InputError, match=r"another layout .* store\.load"):
         engine.replace(made["other_windows"])
-    assert len(stores) == 1
+    assert [len(store.closed) for store in stores] == [0, 1]
+    del stores[1]
     first = order_of(0)
     engine.score(first)
     engine.replace(made["other_model"])  # the same rows, in other columns

@@ -95,6 +95,34 @@ def test_what_was_put_in_force_by_hand_is_noted_and_gone_back_to(registry: Regis
     assert registry.rollback(now_ms=4, by="ann").to_bundle == "two"
 
 
+@pytest.mark.parametrize(
+    ("promoted", "by_hand", "leads_to"),
+    [
+        ((), None, None),
+        (("one",), None, None),
+        (("one", "two"), None, "one"),
+        (("one", "two", "three"), "two", "one"),
+        (("one", "two"), "three", "two"),
+        (("one",), "two", "one"),
+    ],
+)
+def test_where_a_rollback_leads_is_told_before(
+    registry: Registry, promoted: tuple[str, ...], by_hand: str | None, leads_to: str | None
+) -> None:
+    promote(registry, *promoted)
+    if by_hand is not None:
+        (registry.folder / CURRENT).write_text(f"{by_hand}\n")
+    before = registry.before()
+    assert (None if before is None else before.name) == leads_to
+    if leads_to is None:
+        with pytest.raises(BundleError, match="must have had another bundle in force before"):
+            registry.rollback(now_ms=9, by="ann")
+        return
+    with pytest.raises(BundleError, match="must still go back to absent"):
+        registry.rollback(now_ms=9, by="ann", only_to="absent")
+    assert registry.rollback(now_ms=9, by="ann", only_to=leads_to).to_bundle == leads_to
+
+
 def test_going_back_by_hand_is_going_back(registry: Registry) -> None:
     promote(registry, "one", "two", "three")
     (registry.folder / CURRENT).write_text("two\n")

@@ -233,6 +233,7 @@ def test_health_and_readiness(client: httpx.Client) -> None:
         "store_reachable": True,
         "problems": {},
         "keys_problem": None,
+        "bundle_problem": None,
     }
 
 

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import os
 import threading
+import time
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -18,6 +19,7 @@ import pytest
 from msgspec.structs import replace
 
 from benchmarks.soak import resident_mb
+from fraudkit.access import read_audit
 from fraudkit.domain.decoding import decode_transaction
 from fraudkit.engine import Engine
 from fraudkit.journal.sqlite import SqliteJournal
@@ -31,7 +33,7 @@ from tests.service.asking import in_process, order_with, post
 FIRST_AT = datetime(2026, 3, 2, tzinfo=UTC)
 CLIENTS = 3
 SWAPS = 1_000
-SWAPS_BY_API = 1_000 if os.environ.get("FRAUDKIT_SLOW") == "1" else 150
+SWAPS_BY_API = 1_000 if os.environ.get("FRAUDKIT_SLOW") == "1" else 60
 GROWTH_MB_MAX = 20.0
 CUT_OFFS = "[cut_offs]\nchallenge_from = 0.1\nreview_from = 0.2\ndecline_from = 0.3\n"
 NAMES = ("one", "two", "one_strict", "two_strict", "other")
@@ -151,6 +153,37 @@ def test_swaps_by_the_interface_of_a_running_service(
     # After the first fifth everything has been loaded once; the rest is orders and leaks.
     growth_mb = held_mb[-1] - held_mb[len(held_mb) // 5]
     assert growth_mb < GROWTH_MB_MAX
+
+
+def test_what_is_promoted_on_the_machine_decides_without_a_restart(
+    tmp_path: Path, models: Path, start_service: Callable[..., Any]
+) -> None:
+    registry = Registry(tmp_path / "models")
+    for name in ("one", "two"):
+        registry.add(models / name)
+    one, two = (load_bundle(models / name).version for name in ("one", "two"))
+    registry.promote(one, now_ms=1, by="ann")
+    bundle = str(registry.folder / "current")
+    with (
+        start_service(tmp_path / "data", FRAUDKIT_BUNDLE=bundle) as service,
+        service.client() as client,
+    ):
+        for wanted in (two, one):
+            if wanted == two:
+                registry.promote(two, now_ms=2, by="bob")
+            else:
+                registry.rollback(now_ms=3, by="bob")
+            until = time.monotonic() + 20
+            while client.get("/readyz").json()["versions"]["bundle"] != wanted:
+                assert time.monotonic() < until, "it was not taken"
+                time.sleep(0.05)
+        assert client.post("/v1/score", content=order(1)).json()["versions"]["bundle"] == one
+        assert client.get("/v1/bundle").json()["change"]["action"] == "rollback"
+    rows = read_audit(tmp_path / "data" / "audit.ndjson")
+    assert [(row.action, row.by, row.subject) for row in rows] == [
+        ("bundle.take", "bob", two),
+        ("bundle.take", "bob", one),
+    ]
 
 
 def changes() -> Iterator[tuple[str, dict[str, str]]]:

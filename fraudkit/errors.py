@@ -154,7 +154,18 @@ class PolicyError(InputError):
 
 
 class GuardrailError(PolicyError):
-    """A change of policy moves more on recent orders than its guardrails let it."""
+    """A change of policy moves more on recent orders than its guardrails let it.
+
+    Parameters
+    ----------
+    message : str
+    findings : sequence of str
+        What is not kept, in words.
+    """
+
+    def __init__(self, message: str, findings: Sequence[str] = ()) -> None:
+        self.findings = tuple(findings)
+        super().__init__(message)
 
 
 class ReplayError(InputError):

@@ -6,6 +6,7 @@ an order saw can be computed again from the journal alone, exactly.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from contextlib import suppress
 from typing import Final
 
@@ -82,6 +83,11 @@ class Past:
         self._currency = currency
         self._as_of_ms = _BEGINNING_OF_TIME
 
+    @property
+    def outlives_process(self) -> bool:
+        """Whether the store does."""
+        return self._store.outlives_process
+
     def received(self, now_ms: int) -> int:
         """Return when an order that comes at ``now_ms`` counts as received: after all others.
 
@@ -103,6 +109,10 @@ class Past:
         self._as_of_ms = max(self._as_of_ms, now_ms)
         return self._as_of_ms
 
+    def go_on_from(self, earlier: Past) -> None:
+        """Let time go on from where it was with another."""
+        self._as_of_ms = max(self._as_of_ms, earlier._as_of_ms)
+
     def exchange(self, row: OnlineRow, *, is_late: bool = False) -> Asked:
         """Fill a row's windows and take its event in; unknown where the store is not reached.
 
@@ -119,12 +129,17 @@ class Past:
         row.values[self._plan.first_out :] = np.nan
         return Asked(Appended.ACCEPTED, (STORE,))
 
-    def take_back(self, row: OnlineRow, asked: Asked) -> None:
-        """Forget an event that was taken in; where the store is not reached it stays."""
+    def take_back(self, row: OnlineRow, asked: Asked, action: Action | None = None) -> None:
+        """Forget an event that was taken in, and what was noted to be decided about it.
+
+        Where the store is not reached they stay.
+        """
         if asked.found is not Appended.ACCEPTED:
             return
+        status = None if action is None else DECISION_STATUS.get(action)
+        unsaid = None if status is None else (status, int(row.event[AVAILABLE_AT]))
         with suppress(StoreError):
-            self._store.forget(int(row.event[EVENT_ID]))
+            self._store.forget(int(row.event[EVENT_ID]), unsaid=unsaid)
 
     def note_decision(self, row: OnlineRow, asked: Asked, action: Action) -> None:
         """Note what was decided about an order."""
@@ -156,6 +171,27 @@ class Past:
             self.note_outcome(outcome, record.received_at_ms)
         else:
             self._restore_decision(record)
+
+    def erase(self, records: Sequence[Record]) -> None:
+        """Take the orders that records are about out of the windows, with all told of them.
+
+        Raises
+        ------
+        fraudkit.errors.StoreError
+            If the store cannot be reached; some may be taken out. Do it again.
+        """
+        # Of an outcome alone the order is not known; nothing but its id is looked for.
+        orders: dict[str, DecisionRecord | None] = {held.transaction_id: None for held in records}
+        orders |= {
+            held.transaction_id: held for held in records if isinstance(held, DecisionRecord)
+        }
+        for transaction_id, record in orders.items():
+            time_ms = 0 if record is None else record.event_time_ms
+            entities = {} if record is None else record.entities
+            hashes = [entities.get(name, NO_KEY) for name in self._plan.hashed]
+            identifier = event_id(transaction_id)
+            row = self._plan.event_row(identifier, time_ms, time_ms, NO_AMOUNT, hashes)
+            self._store.erase(row)
 
     def _restore_decision(self, record: DecisionRecord) -> None:
         as_of_ms = max(self._as_of_ms, record.received_at_ms)

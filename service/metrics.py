@@ -39,6 +39,11 @@ ROUTES: Final = (
     "/v1/outcomes",
     "/v1/payment-methods",
     "/v1/decisions/{transaction_id}",
+    "/v1/bundle",
+    "/v1/bundle/promote",
+    "/v1/bundle/rollback",
+    "/v1/policy/promote",
+    "/v1/erasures",
     "/healthz",
     "/readyz",
     "/metrics",
@@ -83,6 +88,11 @@ METRICS: Final[Mapping[str, tuple[str, tuple[str, ...], str]]] = {
         "gauge",
         (),
         "Records that wait in the spool for the journal",
+    ),
+    "fraudkit_records_removed_total": (
+        "counter",
+        ("reason",),
+        "Orders and outcomes removed: erased with a customer, or expired",
     ),
     "fraudkit_store_up": ("gauge", (), "1 if the windows' store answers, else 0"),
     "fraudkit_store_events": ("gauge", (), "Events that the windows' store holds"),
@@ -157,6 +167,8 @@ class Metrics(Collector):
     unwritten : Unwritten
     requests : RequestCounts
     stages : Stages
+    removed : dict of str to int
+        Records removed, by why.
     """
 
     def __init__(self, version: str) -> None:
@@ -164,6 +176,7 @@ class Metrics(Collector):
         self.unwritten = Unwritten(self.decisions)
         self.requests = RequestCounts(ROUTES)
         self.stages = Stages()
+        self.removed = {"erased": 0, "expired": 0}
         self._version = version
         self._store: StoreWatch | None = None
         self._engine: Engine | None = None
@@ -198,6 +211,7 @@ class Metrics(Collector):
         yield _gauge("fraudkit_journal_lag_seconds", [((), self.unwritten.lag_s)])
         if self._journal is not None:
             yield from _of_journal(self._journal)
+        yield _counter("fraudkit_records_removed_total", _one_label(self.removed))
         if self._store is not None:
             yield from _of_store(self._store.counters())
         if self._engine is not None:

@@ -28,7 +28,7 @@ from fraudkit.scoring.signature import TrustedKeys, trusted_keys
 from fraudkit.stores.memory import MemoryStore
 from service.settings import Settings
 
-__all__ = ["HASH_KEY_BYTES", "Opened", "opened"]
+__all__ = ["HASH_KEY_BYTES", "Opened", "opened", "trusted_keys_of"]
 
 HASH_KEY_BYTES = 32
 """The length of the key of the identity hashes."""
@@ -70,7 +70,7 @@ def opened(settings: Settings) -> Iterator[Opened]:
             store=_store(settings),
             hash_key=hash_key,
             enrichment=_enrichment(settings),
-            trusted_keys=_trusted_keys(settings),
+            trusted_keys=trusted_keys_of(settings),
         )
         try:
             hurry()
@@ -136,7 +136,8 @@ def _store(settings: Settings) -> Callable[[WindowPlan], StateStore]:
     return lambda plan: RedisStore(plan, url, timeouts=timeouts)
 
 
-def _trusted_keys(settings: Settings) -> TrustedKeys | None:
+def trusted_keys_of(settings: Settings) -> TrustedKeys | None:
+    """Return the keys that bundles must be signed with, where the settings name some."""
     path = settings.trusted_keys
     return None if path is None else trusted_keys(Path(path))
 

@@ -33,6 +33,8 @@ class Ready(Struct, frozen=True, kw_only=True):
     keys_problem : str or None
         Why the key file cannot be read; the keys that were loaded before go on, so orders can
         be decided nonetheless.
+    bundle_problem : str | None
+        Why the bundle that was put in force on the disk is not taken; the one before goes on.
     versions : Versions
         What decides.
     """
@@ -44,11 +46,17 @@ class Ready(Struct, frozen=True, kw_only=True):
     store_reachable: bool
     problems: dict[str, str]
     keys_problem: str | None
+    bundle_problem: str | None
     versions: Versions
 
 
 def readiness(
-    engine: Engine, journal: Journal | None, store: StoreWatch, keys_problem: str | None = None
+    engine: Engine,
+    journal: Journal | None,
+    store: StoreWatch,
+    *,
+    keys_problem: str | None = None,
+    bundle_problem: str | None = None,
 ) -> Ready:
     """Return the body of ``GET /readyz``.
 
@@ -73,5 +81,6 @@ def readiness(
         store_reachable=is_reachable,
         problems=problems,
         keys_problem=keys_problem,
+        bundle_problem=bundle_problem,
         versions=engine.versions,
     )

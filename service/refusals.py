@@ -10,10 +10,13 @@ from msgspec import Struct
 
 from fraudkit.domain.decoding import BODY_BYTES_MAX
 from fraudkit.errors import (
+    ArtifactError,
     CardNumberRefused,
     FraudkitError,
+    GuardrailError,
     InputError,
     InvalidField,
+    PolicyError,
     StoreError,
     TransactionConflict,
 )
@@ -40,6 +43,9 @@ CODES: dict[str, tuple[int, str]] = {
     "body_timeout": (408, "The body did not arrive in time"),
     "transaction_conflict": (409, "The id was decided with other content; `received` says what"),
     "not_explained": (409, "Another bundle, or no score, made the decision; `hint` says more"),
+    "bundle_fixed": (409, "This service was started with one bundle alone, not with a registry"),
+    "change_refused": (409, "The bundle or policy must not be put in force; nothing was changed"),
+    "guardrails_not_kept": (409, "What guardrails do not let pass; `received` says what"),
     "body_too_large": (413, f"The body is longer than {BODY_BYTES_MAX:,} bytes"),
     "unsupported_media_type": (415, "The body is declared as something other than plain JSON"),
     "invalid_field": (422, "One field does not hold; `pointer` says which"),
@@ -142,6 +148,18 @@ def refusal_of(error: FraudkitError, body: bytes = b"") -> Answer:
             error.hint,
             pointer=error.pointer,
             message=str(error),
+        )
+    if isinstance(error, GuardrailError):
+        return refusal(
+            "guardrails_not_kept",
+            "a change that keeps to the guardrails",
+            "; ".join(error.findings),
+            "send override with the reason, or check the policy on recent orders with `fraudkit "
+            "policy promote` where the models folder is: the service takes it from there",
+        )
+    if isinstance(error, ArtifactError | PolicyError):
+        return refusal(
+            "change_refused", "a bundle that may be put in force", "another", message=str(error)
         )
     if isinstance(error, StoreError):
         return refusal(

@@ -45,6 +45,7 @@ __all__ = [
     "Endpoint",
     "Headers",
     "OutcomeAccepted",
+    "read_body",
     "recommend",
     "record",
     "score",
@@ -119,7 +120,7 @@ class Endpoint:
         """Serve one request; a client that leaves before its body is whole gets no answer."""
         answer = self._admit(scope["headers"])
         if not isinstance(answer, Answer):
-            body = await _read(receive)
+            body = await read_body(receive)
             if body is None:
                 return
             answer = await self._in_turn(body, scope, answer) if isinstance(body, bytes) else body
@@ -142,7 +143,8 @@ class Endpoint:
             return made if isinstance(made, Answer) else made()
         work = watched(scope, partial(self._answered, body, request_id, is_late))
         answered = self._turns.join(work)
-        return _OVERLOADED if answered is None else await answered
+        answer = None if answered is None else await answered
+        return _OVERLOADED if answer is None else answer
 
     def _answered(self, body: bytes, request_id: bytes, is_late: IsLate) -> Made:
         work = partial(self._answer, body, time.time_ns() // 1_000_000, is_late)
@@ -246,7 +248,7 @@ def _refused_length(given: dict[bytes, bytes]) -> Answer | None:
     return None
 
 
-async def _read(receive: Receive) -> bytes | Answer | None:
+async def read_body(receive: Receive) -> bytes | Answer | None:
     """Return the whole body, a refusal, or ``None`` where the client left."""
     try:
         async with asyncio.timeout(BODY_SECONDS_MAX):

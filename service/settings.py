@@ -170,6 +170,20 @@ class Settings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
             ),
         ),
     ] = 300
+    retention_days: (
+        Annotated[
+            int,
+            Meta(
+                ge=1,
+                le=36_500,
+                description=(
+                    "How many days orders and outcomes are kept; older ones are removed while it "
+                    "serves. Without one they are kept for good"
+                ),
+            ),
+        ]
+        | None
+    ) = None
     log_format: Annotated[
         LogFormat,
         Meta(description="`json`, `text`, or `auto`: text on a terminal, else JSON"),

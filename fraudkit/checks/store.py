@@ -10,6 +10,7 @@ import numpy as np
 from msgspec import Struct
 
 from fraudkit.checks import stories
+from fraudkit.checks.erased_story import erased
 from fraudkit.checks.report import CheckReport, CheckResult
 from fraudkit.checks.scene import WIDTHS_MS, Scene
 from fraudkit.checks.steps import Step, Walk, first_difference, least_steps, lines_of
@@ -216,8 +217,14 @@ STORE_CHECKS: Final = (
     ),
     StoreCheck(
         name="forget takes out",
-        rule="A forgotten event counts no more; what was told of it waits for it to come again.",
+        rule="A forgotten event counts no more; what was told of it, and is not unsaid, waits.",
         story=stories.forgotten,
+        features=_KNOWN,
+    ),
+    StoreCheck(
+        name="erase takes out for good",
+        rule="An erased event counts no more, and nothing that was told of it waits.",
+        story=erased,
         features=_KNOWN,
     ),
     StoreCheck(

@@ -302,6 +302,9 @@ def forgotten(scene: Scene) -> list[Step]:
         Step("forget", event_id=event.event_id),
         *_calls("append", event),
         *reads,
+        Step("forget", event_id=event.event_id, status=Status.FRAUD, known_at_ms=known),
+        *_calls("append", event),
+        *reads,
     ]
 
 

@@ -24,7 +24,7 @@ if sys.platform != "win32":
 if TYPE_CHECKING:
     from fraudkit.access import ApiKey
 
-__all__ = ["audit", "create", "list_keys", "revoke"]
+__all__ = ["audit", "create", "list_keys", "revoke", "who"]
 
 _DATA = Path("data")
 
@@ -82,7 +82,7 @@ def create(  # noqa: PLR0913, PLR0917 - the options of the command
         requests_per_second=requests_per_second,
         burst=burst,
     )
-    create_key(path, key, audit=_audit_path(data_dir), by=_who(by))
+    create_key(path, key, audit=_audit_path(data_dir), by=who(by))
     if as_json:
         print_json({"key": text, **_facts(key)})
         return
@@ -139,7 +139,7 @@ def revoke(
     from fraudkit.access import revoke_key
 
     path = _keys_path(data_dir, keys_file)
-    key = revoke_key(path, key_id, audit=_audit_path(data_dir), by=_who(by), now_ms=now_ms())
+    key = revoke_key(path, key_id, audit=_audit_path(data_dir), by=who(by), now_ms=now_ms())
     if as_json:
         print_json(_facts(key))
         return
@@ -174,7 +174,7 @@ def _audit_path(data_dir: Path) -> Path:
     return data_dir / "audit.ndjson"
 
 
-def _who(by: str | None) -> str:
+def who(by: str | None) -> str:
     """Return who wants it: what was said, else whom the system knows; no variable can say so."""
     if by:
         return by

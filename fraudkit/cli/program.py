@@ -9,6 +9,7 @@ import typer
 from fraudkit import console
 from fraudkit.cli import features, journal, keys, models, orders, policy
 from fraudkit.cli.compare import compare
+from fraudkit.cli.erase import erase
 from fraudkit.cli.explain import explain
 from fraudkit.cli.options import ManyFilesCommand
 from fraudkit.cli.replay import replay
@@ -34,6 +35,7 @@ app.command()(explain)
 app.command()(replay)
 app.command()(orders.simulate)
 app.command()(keys.audit)
+app.command()(erase)
 
 _features = typer.Typer(help="Prove the features.", no_args_is_help=True)
 _features.command(cls=ManyFilesCommand)(features.verify)

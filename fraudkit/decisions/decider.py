@@ -26,10 +26,12 @@ from fraudkit.decisions.rule.layout import (
     BEGINS,
     BUDGET_USED,
     CEILING_REACHED,
+    DECLINES,
     EXPLORED,
     FLAGS_FROM,
     N_COSTS,
     N_OUT,
+    PLACE,
     PROPENSITY,
     REVIEWS_USED,
 )
@@ -172,6 +174,29 @@ class Decider:
         count_earlier(
             event_time_ms // _MS_PER_DAY, ACTIONS.index(held.action), explored_minor, self._memory
         )
+
+    def is_counted_by(self, earlier: Decider) -> bool:
+        """Whether another has counted all that this one's limits count."""
+        if not self.is_limited:
+            return True
+        return earlier.is_limited and len(self._memory[1]) <= len(earlier._memory[1])
+
+    def count_on_from(self, earlier: Decider) -> None:
+        """Take over what another has counted, in place of what this one has.
+
+        Where `is_counted_by` holds, this one then decides as if it had counted all by itself.
+        Where its breaker watches more orders than the other's, it begins with those that the
+        other knows.
+        """
+        state, declines = self._memory
+        held, watched = earlier._memory
+        n_known = min(len(declines), len(watched))
+        latest = np.roll(watched, -int(held[PLACE]))[len(watched) - n_known :]
+        state[:] = held
+        declines[:] = 0
+        declines[:n_known] = latest
+        state[DECLINES] = latest.sum()
+        state[PLACE] = n_known % len(declines) if len(declines) else 0
 
     def of_values(
         self,

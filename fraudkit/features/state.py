@@ -130,10 +130,35 @@ class StateStore(Protocol):
         """
         ...
 
-    def forget(self, event_id: int) -> bool:
+    def forget(self, event_id: int, *, unsaid: tuple[Status, int] | None = None) -> bool:
         """Take an event out again; returns whether it was held.
 
         What was recorded of it waits for the event to come again.
+
+        Parameters
+        ----------
+        unsaid : (Status, int), optional
+            A status and its "known at" time that were recorded and count no more: where these
+            stand, the status is unknown again.
+        """
+        ...
+
+    def erase(self, event: NDArray[np.int64]) -> bool:
+        """Take an event out for good, with all that was told of it; returns whether it was held.
+
+        No read then differs from one of a store that it never came to, but that an event which
+        is too late because of it stays so.
+
+        Parameters
+        ----------
+        event : ndarray of int64, shape (n_columns,)
+            As it was appended; its "known at" times mean nothing.
+
+        Raises
+        ------
+        fraudkit.errors.StoreError
+            If the store cannot be reached. It may then have been taken out in part; erase it
+            again.
         """
         ...
 

@@ -1,7 +1,8 @@
 """The journal in PostgreSQL: for several writers, on several machines.
 
-Invariant: a record that `PostgresJournal.append` returned for is in the table, nothing changes or
-removes it, and no record ever appears before one that a reader could already see.
+Invariant: a record that `PostgresJournal.append` returned for is in the table; nothing changes it,
+nothing but an erasure removes it, and no record ever appears before one that a reader could
+already see.
 """
 
 from __future__ import annotations
@@ -16,6 +17,7 @@ from typing import Any, Final, Self
 from psycopg import sql
 
 from fraudkit.errors import JournalError
+from fraudkit.journal.postgres_erasing import PostgresErasing
 from fraudkit.journal.postgres_link import BoundedConnection, PostgresLink, PostgresTimeouts
 from fraudkit.journal.postgres_rows import PostgresStatements, row_of, values_of
 from fraudkit.journal.postgres_schema import TURN_LOCK, bring_up_to_date
@@ -46,7 +48,7 @@ _WRITABILITY: Final = (
 )
 
 
-class PostgresJournal:
+class PostgresJournal(PostgresErasing):
     """A journal in PostgreSQL 14 or later; implements `fraudkit.journal.record.Journal`.
 
     Any number of processes and machines may write it at once. Its tables stand in a schema of
@@ -376,13 +378,6 @@ class PostgresJournal:
             for row in rows:
                 yield record_of(row_of(row), self.name)
             sequence = rows[-1][0]
-
-    def _rows(self, statement: sql.Composed, values: tuple[object, ...]) -> list[tuple[Any, ...]]:
-        with self._guard:
-            return self._link.ask(
-                lambda connection, _: connection.execute(statement, values, binary=True).fetchall(),
-                "read",
-            )
 
 
 def _says_the_same(one: OutcomeRecord, other: OutcomeRecord) -> bool:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from typing import Literal, Protocol, get_args
 
 from msgspec import Struct
@@ -73,7 +73,10 @@ Record = DecisionRecord | OutcomeRecord
 
 
 class Journal(Protocol):
-    """The durable, append-only record. A record is durable when `append` returns."""
+    """The durable record. A record is durable when `append` returns.
+
+    It is append-only: nothing changes a record, and only `erase` removes one.
+    """
 
     @property
     def is_away(self) -> bool:
@@ -115,7 +118,63 @@ class Journal(Protocol):
         ...
 
     def records(self) -> Iterator[Record]:
-        """Yield every record in the order in which it was written."""
+        """Yield every record appended before this call, in the order in which it was written."""
+        ...
+
+    def decisions_of(self, entity: str, key: int) -> Iterator[DecisionRecord]:
+        """Yield the decisions whose ``entities`` hold a hash, in the order in which they stand.
+
+        Only those that were written before this call. It reads through the whole journal, a page
+        at a time; no append waits for more than a page.
+
+        Parameters
+        ----------
+        entity : str
+            The name of the entity.
+        key : int
+            The hash, as a record holds it.
+        """
+        ...
+
+    def outcomes_of(self, transaction_ids: Collection[str]) -> Iterator[OutcomeRecord]:
+        """Yield the outcomes of these transactions, in no particular order."""
+        ...
+
+    def expired(self, before_ms: int, limit: int) -> list[Record]:
+        """Return what was received before a time, of the oldest records, in their order.
+
+        An outcome counts as one only where no decision about its transaction was received since.
+
+        Parameters
+        ----------
+        before_ms : int
+            UTC epoch milliseconds.
+        limit : int
+            How many of the oldest records are looked at; at least 1.
+        """
+        ...
+
+    def erase(self, records: Sequence[Record]) -> int:
+        """Remove records in one commit, all or none; return how many it removed.
+
+        With a decision go all decisions about its transaction. What is not there is left out.
+        `scrub` then makes that nothing of them is left in the journal's files.
+
+        Raises
+        ------
+        fraudkit.errors.JournalError
+            If they cannot be removed; none was.
+        """
+        ...
+
+    def scrub(self) -> None:
+        """Let go of copies of erased records that the journal's own files may still hold.
+
+        Raises
+        ------
+        fraudkit.errors.JournalError
+            If they cannot be let go of now; call it again.
+        """
         ...
 
     def check_writable(self) -> None:

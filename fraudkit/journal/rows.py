@@ -9,7 +9,7 @@ import msgspec
 from fraudkit.errors import JournalError
 from fraudkit.journal.record import DecisionRecord, OutcomeRecord, Record
 
-__all__ = ["COLUMNS", "decision_of", "encoded_entities", "outcome_of", "record_of"]
+__all__ = ["COLUMNS", "decision_of", "encoded_entities", "entity_text", "outcome_of", "record_of"]
 
 COLUMNS: Final = (
     "sequence",
@@ -34,6 +34,19 @@ _decode_entities = msgspec.json.Decoder(dict[str, int]).decode
 def encoded_entities(record: DecisionRecord) -> str:
     """Return the hashes of a decision as the text of their column."""
     return _encode_entities(record.entities).decode()
+
+
+def entity_text(entity: str, key: int) -> str:
+    """Return a text that `encoded_entities` holds wherever an entity has a hash.
+
+    It may hold it elsewhere too: of 12 it is also in the text of 123.
+
+    Examples
+    --------
+    >>> entity_text("card", 12)
+    '"card":12'
+    """
+    return _encode_entities({entity: key}).decode()[1:-1]
 
 
 def record_of(row: tuple[Any, ...], journal: object) -> Record:

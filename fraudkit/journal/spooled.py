@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import logging
 from collections import OrderedDict
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from contextlib import suppress
 from pathlib import Path
 from threading import Event, Lock, Thread
@@ -152,11 +152,38 @@ class SpooledJournal:
         for page in self._spool.pages(_PAGE_RECORDS):
             yield from page
 
+    def decisions_of(self, entity: str, key: int) -> Iterator[DecisionRecord]:
+        """Yield the decisions that hold a hash; not while the journal is away."""
+        self._refuse_while_away()
+        return self._journal.decisions_of(entity, key)
+
+    def outcomes_of(self, transaction_ids: Collection[str]) -> Iterator[OutcomeRecord]:
+        """Yield the outcomes of these transactions; not while the journal is away."""
+        self._refuse_while_away()
+        return self._journal.outcomes_of(transaction_ids)
+
+    def expired(self, before_ms: int, limit: int) -> list[Record]:
+        """Return what was received before a time; not while the journal is away."""
+        self._refuse_while_away()
+        return self._journal.expired(before_ms, limit)
+
+    def erase(self, records: Sequence[Record]) -> int:
+        """Remove records; not while the journal is away: what waits is not in it yet."""
+        with self._guard:
+            self._refuse_while_away()
+            removed = self._journal.erase(records)
+            for record in records:
+                self._recent.pop(record.transaction_id, None)
+        return removed
+
+    def scrub(self) -> None:
+        """Let go of copies of erased records; not while the journal is away."""
+        self._refuse_while_away()
+        self._journal.scrub()
+
     def check_writable(self) -> None:
         """Raise `JournalError` if an append would not reach the journal now."""
-        problem = self._problem
-        if problem is not None:
-            raise JournalError(f"{problem}; {len(self._spool)} records wait in {self._spool.path}")
+        self._refuse_while_away()
         self._journal.check_writable()
 
     def close(self) -> None:
@@ -209,6 +236,11 @@ class SpooledJournal:
                 self._recent[record.transaction_id] = record
         while len(self._recent) > _RECENT_MAX:
             self._recent.popitem(last=False)
+
+    def _refuse_while_away(self) -> None:
+        problem = self._problem
+        if problem is not None:
+            raise JournalError(f"{problem}; {len(self._spool)} records wait in {self._spool.path}")
 
     def _refuse_to_read(self) -> None:
         problem = self._problem

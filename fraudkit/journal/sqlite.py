@@ -1,7 +1,7 @@
 """The journal in one SQLite file: the embedded default, for one writing process.
 
 Invariant: a record that `SqliteJournal.append` returned for is in the file, in the order in which
-it was appended, and nothing changes or removes it.
+it was appended; nothing changes it, and nothing but an erasure removes it.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from threading import Lock
 from types import TracebackType
-from typing import Any, Self
+from typing import Self
 
 from fraudkit.errors import JournalError, RecordRefused
 from fraudkit.journal.checkpoints import Checkpoints
@@ -25,6 +25,8 @@ from fraudkit.journal.record import (
     check_durability,
 )
 from fraudkit.journal.rows import decision_of, outcome_of, record_of
+from fraudkit.journal.sqlite_erasing import SqliteErasing
+from fraudkit.journal.sqlite_errors import wrapped
 from fraudkit.journal.sqlite_rows import SELECT, insertion
 from fraudkit.journal.sqlite_schema import bring_up_to_date, check_schema
 from fraudkit.journal.writer_lock import open_private, writer_lock
@@ -44,7 +46,7 @@ _LAST_DECISION = (
 _PAGE = SELECT + "WHERE sequence > ? AND sequence <= ? ORDER BY sequence LIMIT ?"
 
 
-class SqliteJournal:
+class SqliteJournal(SqliteErasing):
     """A journal in one SQLite file; implements `fraudkit.journal.record.Journal`.
 
     One process writes at a time: it holds an exclusive lock on ``<path>.lock`` until `close` or
@@ -150,7 +152,7 @@ class SqliteJournal:
             with self._guard:
                 written = self._written(insertions)
         except sqlite3.Error as error:
-            raise _wrapped(error, self.path, "written") from error
+            raise wrapped(error, self.path, "written") from error
         except (OverflowError, UnicodeEncodeError) as error:
             raise RecordRefused(f"The journal {self.path} cannot be written: {error}") from error
         if self._checkpoints is not None:
@@ -188,7 +190,7 @@ class SqliteJournal:
                 self._connection.execute("ROLLBACK")
             free_bytes = shutil.disk_usage(self.path.parent).free
         except (sqlite3.Error, OSError) as error:
-            raise _wrapped(error, self.path, "written") from error
+            raise wrapped(error, self.path, "written") from error
         if free_bytes < _FREE_BYTES_MIN:
             raise JournalError(
                 f"The journal {self.path} must have {_FREE_BYTES_MIN:,} free bytes on its disk. "
@@ -239,13 +241,6 @@ class SqliteJournal:
                 yield record_of(row, self.path)
             sequence = rows[-1][0]
 
-    def _rows(self, statement: str, values: tuple[str | int, ...]) -> list[tuple[Any, ...]]:
-        try:
-            with self._guard:
-                return self._connection.execute(statement, values).fetchall()
-        except (sqlite3.Error, UnicodeEncodeError) as error:
-            raise _wrapped(error, self.path, "read") from error
-
     def _unlock(self) -> None:
         if self._lock_file is not None:
             os.close(self._lock_file)
@@ -274,7 +269,7 @@ def _connect(
         if connection is not None:
             connection.close()
         if isinstance(error, sqlite3.Error):
-            raise _wrapped(error, path, "opened") from error
+            raise wrapped(error, path, "opened") from error
         raise
     return connection
 
@@ -282,25 +277,7 @@ def _connect(
 def _prepare(connection: sqlite3.Connection, durability: Durability) -> None:
     connection.execute("PRAGMA journal_mode = WAL")
     connection.execute(f"PRAGMA synchronous = {_SYNCHRONOUS[durability]}")
+    connection.execute("PRAGMA secure_delete = ON")  # what is erased is overwritten
     connection.execute("PRAGMA wal_autocheckpoint = 0")  # see fraudkit.journal.checkpoints
     connection.execute(f"PRAGMA journal_size_limit = {_LOG_BYTES_KEPT}")
     bring_up_to_date(connection)
-
-
-def _wrapped(error: Exception, path: Path, attempt: str) -> JournalError:
-    return JournalError(f"The journal {path} cannot be {attempt}: {error}; {_fix(error)}")
-
-
-def _fix(error: Exception) -> str:
-    code = getattr(error, "sqlite_errorcode", 0) & 0xFF
-    return _FIXES.get(code, "see what SQLite says, and keep a copy of the file before any repair")
-
-
-_FIXES = {
-    sqlite3.SQLITE_FULL: "make room on its disk",
-    sqlite3.SQLITE_READONLY: "it was opened to be read, or its file is not writable",
-    sqlite3.SQLITE_CANTOPEN: "the file must exist and be readable by this user",
-    sqlite3.SQLITE_BUSY: "another program holds it: end that program's transaction",
-    sqlite3.SQLITE_NOTADB: "this file is no journal, or it is damaged: restore it from a copy",
-    sqlite3.SQLITE_CORRUPT: "the file is damaged: restore it from a copy",
-}

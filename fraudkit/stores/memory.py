@@ -19,6 +19,7 @@ from fraudkit.features.window import (
     window_values,
 )
 from fraudkit.features.window_arrays import (
+    EVENT_ID,
     FIRST_STATUS,
     NEVER,
     NO_KEY,
@@ -179,17 +180,24 @@ class MemoryStore:
         self._pending.setdefault(event_id, []).append((column, known_at_ms))
         self._n_pending += 1
 
-    def forget(self, event_id: int) -> bool:
+    def forget(self, event_id: int, *, unsaid: tuple[Status, int] | None = None) -> bool:
         """Take an event out again; see `StateStore.forget`."""
         place = int(_find(*self._log, event_id))
         if place < 0:
             return False
         known = self._log.rows[place, FIRST_STATUS : self._plan.first_hash].tolist()
         _forget(*self._log, event_id)
+        taken_back = (self._plan.status_column(unsaid[0]), unsaid[1]) if unsaid else None
         for column, known_at_ms in enumerate(known, FIRST_STATUS):
-            if known_at_ms != NEVER:
+            if known_at_ms != NEVER and (column, known_at_ms) != taken_back:
                 self._wait(event_id, column, known_at_ms)
         return True
+
+    def erase(self, event: NDArray[np.int64]) -> bool:
+        """Take an event out for good; see `StateStore.erase`."""
+        event_id = int(event[EVENT_ID])
+        self._n_pending -= len(self._pending.pop(event_id, ()))
+        return bool(_forget(*self._log, event_id))
 
     def load(self, events: NDArray[np.int64]) -> None:
         """Append many events in the order of their rows; see `StateStore.load`.

@@ -215,7 +215,7 @@ class RedisStore:
             self._keep_told(told)
             raise
 
-    def forget(self, event_id: int) -> bool:
+    def forget(self, event_id: int, *, unsaid: tuple[Status, int] | None = None) -> bool:
         """Take an event out again; see `StateStore.forget`.
 
         Raises
@@ -224,7 +224,29 @@ class RedisStore:
             If Redis cannot serve. An event that it holds then stays.
         """
         was_missed = self._missed.pop(event_id, None) is not None
-        return self._events.forget(event_id) or was_missed
+        taken_back = None
+        if unsaid is not None and unsaid[0] in self._plan.statuses:
+            taken_back = Told(event_id, self._plan.statuses.index(unsaid[0]), unsaid[1])
+            with suppress(ValueError):
+                self._missed_told.remove(taken_back)
+        return self._events.forget(event_id, taken_back) or was_missed
+
+    def erase(self, event: NDArray[np.int64]) -> bool:
+        """Take an event out for good; see `StateStore.erase`.
+
+        A key that Redis let go of rows of, because it had more than ``max_events`` newer ones,
+        does not get them back.
+
+        Raises
+        ------
+        fraudkit.errors.StoreError
+            If Redis cannot serve. The event may then be taken out in part; erase it again.
+        """
+        event_id = int(event[EVENT_ID])
+        was_missed = self._missed.pop(event_id, None) is not None
+        told = [outcome for outcome in self._missed_told if outcome.event_id != event_id]
+        self._missed_told = deque(told)
+        return self._events.erase(event) or was_missed
 
     def load(self, events: NDArray[np.int64]) -> None:
         """Append many events, in the order of their rows; see `StateStore.load`.

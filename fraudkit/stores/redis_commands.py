@@ -185,6 +185,12 @@ class RedisCommands:
         """Give an event among the newest its first time again."""
         return self._clock_key, pack(b"ZADD", self._clock_key, time_ms, b"%d" % event_id)
 
+    def unname(self, event_id: int, time_ms: int) -> Command:
+        """Take an event out of the clock, which does not go back; nobody's id is 0."""
+        key = self._clock_key
+        kept = pack(b"ZADD", key, b"GT", time_ms, b"0")
+        return key, kept, pack(b"ZREM", key, b"%d" % event_id)
+
     def count(self, name: str, by: int) -> Command:
         """Add to a counter that all workers share."""
         key = self._counters_key

@@ -46,9 +46,27 @@ class RepeatsBringOutcomes(PlainStore):
 
 
 class ForgetsWhatWasTold(PlainStore):
-    def forget(self, event_id: int) -> bool:
-        held = super().forget(event_id)
+    def forget(self, event_id: int, *, unsaid: tuple[Status, int] | None = None) -> bool:
+        held = super().forget(event_id, unsaid=unsaid)
         self.waiting = [told for told in self.waiting if told[0] != event_id]
+        return held
+
+
+class ErasesTheEventAlone(PlainStore):
+    def erase(self, event: Row) -> bool:
+        return self.forget(int(event[EVENT_ID]))
+
+
+class ErasesNothing(PlainStore):
+    def erase(self, event: Row) -> bool:
+        return self.find(int(event[EVENT_ID])) is not None
+
+
+class KeepsWhatWaits(PlainStore):
+    def erase(self, event: Row) -> bool:
+        waiting = self.waiting
+        held = super().erase(event)
+        self.waiting = waiting
         return held
 
 
@@ -59,4 +77,7 @@ LOSSES = {
     FewMayWait: "many outcomes may wait",
     RepeatsBringOutcomes: "a repeat brings nothing",
     ForgetsWhatWasTold: "forget takes out",
+    ErasesTheEventAlone: "erase takes out for good",
+    ErasesNothing: "erase takes out for good",
+    KeepsWhatWaits: "erase takes out for good",
 }

@@ -266,12 +266,20 @@ class LoadsWithoutOutcomes(PlainStore):
 
 
 class ForgetsNothing(PlainStore):
-    def forget(self, event_id: int) -> bool:
+    def forget(self, event_id: int, *, unsaid: tuple[Status, int] | None = None) -> bool:
+        del unsaid
         return self.find(event_id) is not None
 
 
+class RemembersWhatWasUnsaid(PlainStore):
+    def forget(self, event_id: int, *, unsaid: tuple[Status, int] | None = None) -> bool:
+        del unsaid
+        return super().forget(event_id)
+
+
 class ForgetsForGood(PlainStore):
-    def forget(self, event_id: int) -> bool:
+    def forget(self, event_id: int, *, unsaid: tuple[Status, int] | None = None) -> bool:
+        del unsaid
         row = self.find(event_id)
         if row is not None:
             row[EVENT_TIME] = -1
@@ -383,6 +391,7 @@ LIES = {
     LoadsRepeats: "load is many appends",
     LoadsWithoutOutcomes: "load is many appends",
     ForgetsNothing: "forget takes out",
+    RemembersWhatWasUnsaid: "forget takes out",
     ForgetsForGood: "forget takes out",
     ZeroWithoutKey: "no key, no value",
     NoKeyIsAKey: "no key, no value",

@@ -99,16 +99,23 @@ class PlainStore:
             self.waiting.append((event_id, status, known_at_ms))
         return row is not None
 
-    def forget(self, event_id: int) -> bool:
+    def forget(self, event_id: int, *, unsaid: tuple[Status, int] | None = None) -> bool:
         row = self.find(event_id)
         if row is None:
             return False
         self.rows = [row for row in self.rows if row[EVENT_ID] != event_id]
         for status in self.plan.statuses:
             known_at_ms = int(row[self.plan.status_column(status)])
-            if known_at_ms != NEVER:
+            if known_at_ms != NEVER and (status, known_at_ms) != unsaid:
                 self.record(event_id, status, known_at_ms)
         return True
+
+    def erase(self, event: Row) -> bool:
+        event_id = int(event[EVENT_ID])
+        is_held = self.find(event_id) is not None
+        self.rows = [row for row in self.rows if row[EVENT_ID] != event_id]
+        self.waiting = [told for told in self.waiting if told[0] != event_id]
+        return is_held
 
     def n_keys(self) -> int:
         columns = self.plan.arrays.entities[:, 0]

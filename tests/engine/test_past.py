@@ -222,6 +222,24 @@ def test_what_was_told_of_an_order_outlives_its_being_taken_back() -> None:
         past.take_back(row, asked)
 
 
+def test_what_was_decided_about_an_order_is_taken_back_with_it() -> None:
+    plan = window_plan(FEATURES)
+    store = MemoryStore(plan)
+    past = Past(FEATURES, plan, store, "EUR")
+    online = OnlineFeatures(FEATURES, plan, store, rate_table("EUR", {}), IdentifierHash(b"k" * 16))
+    seen = []
+    actions: list[Action] = ["decline", "approve"]
+    for action in actions:
+        row = online.prepare(FIRST, past.received(FIRST.event_time_ms))
+        asked = past.exchange(row)
+        past.note_decision(row, asked, action)
+        after = later(FIRST, "t2", minutes=1)
+        seen.append(online.row(after, past.received(after.event_time_ms)).values.tolist())
+        past.take_back(row, asked, action)
+        assert store.counters.outcomes_pending == 0
+    assert seen == [[1, 0, 1], [1, 1, 0]]
+
+
 def restored(currency: str) -> list[float]:
     """Return the sum of a card's amounts after a restart, journalled in a currency."""
     features = FeatureSet(

@@ -104,6 +104,10 @@ class Delivered:
                 kept.append((empty_row(self.plan, row, self.n_forgotten), appended))
         self.rows = kept
 
+    def erase(self, event_id: int) -> None:
+        self.forget(event_id)
+        self.known_at_ms.pop(event_id, None)
+
     def everything(self) -> list[NDArray[np.int64]]:
         """Return every row that was delivered, also those that were not taken in."""
         return [

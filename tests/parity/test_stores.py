@@ -215,6 +215,18 @@ class StoreMachine(RuleBasedStateMachine):
         for name, store in self.stores.items():
             assert store.record(event_id(number), status, known_at_ms) is expected, name
 
+    @rule(lately=LATELY, unknown=CONTENTS)
+    def erase(self, lately: int, unknown: Content) -> None:
+        """Take an order out for good, or one that has not come."""
+        number = self.number(lately)
+        if self.is_current(number):
+            self.cut()
+            delivered = (row for row, _ in self.delivered.rows if row[EVENT_ID] == event_id(number))
+            row = next(delivered, self.row(number, unknown)).copy()
+            self.delivered.erase(event_id(number))
+            self.n_cut = len(self.delivered.rows)
+            assert len({held.erase(row) for held in (self.naive, *self.stores.values())}) == 1
+
     @rule(lately=LATELY)
     def forget(self, lately: int) -> None:
         """Take an order out again, or one that has not come."""
@@ -222,11 +234,10 @@ class StoreMachine(RuleBasedStateMachine):
         if not self.is_current(number):
             return
         self.cut()
-        expected = self.naive.forget(event_id(number))
         self.delivered.forget(event_id(number))
         self.n_cut = len(self.delivered.rows)
-        for name, store in self.stores.items():
-            assert store.forget(event_id(number)) is expected, name
+        said = [store.forget(event_id(number)) for store in (self.naive, *self.stores.values())]
+        assert len(set(said)) == 1
 
     @rule(
         arrival=ARRIVALS,
@@ -358,8 +369,8 @@ class StoreMachine(RuleBasedStateMachine):
 
     def is_current(self, number: int) -> bool:
         """Whether an id is held or never was: drivers let an old id go at their own times."""
-        is_held = self.naive.find(event_id(number)) is not None
         was_held = event_id(number) in self.delivered.accepted_ids
+        is_held = self.naive.find(event_id(number)) is not None
         return is_held or not was_held or self.limits is not AMPLE
 
     def empty(self) -> NDArray[np.float64]:

@@ -180,7 +180,7 @@ class NaiveStore:
         self.waiting.setdefault(event_id, []).append((status, known_at_ms))
         return False
 
-    def forget(self, event_id: int) -> bool:
+    def forget(self, event_id: int, *, unsaid: tuple[Status, int] | None = None) -> bool:
         past = self.find(event_id)
         if past is None:
             return False
@@ -190,9 +190,17 @@ class NaiveStore:
         else:
             self.places[place] = past._replace(event_id=FORGOTTEN)
         for status, known_at_ms in past.known_at_ms.items():
-            if known_at_ms != NEVER:
+            if known_at_ms != NEVER and (status, known_at_ms) != unsaid:
                 self.record(event_id, status, known_at_ms)
         return True
+
+    def erase(self, event: NDArray[np.int64]) -> bool:
+        event_id = int(event[EVENT_ID])
+        self.waiting.pop(event_id, None)
+        past = self.find(event_id)
+        if past is not None:
+            past.known_at_ms.clear()
+        return self.forget(event_id)
 
     def load(self, events: NDArray[np.int64]) -> None:
         for event in events:

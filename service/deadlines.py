@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Mapping
+from functools import lru_cache, partial
 from typing import Final
 
 from fraudkit.deciding import IsLate
@@ -57,21 +58,27 @@ class Deadlines:
     def __init__(
         self, longest_ms: int = DEADLINE_MS_MAX, *, clock_s: Callable[[], float] = time.monotonic
     ) -> None:
-        self._longest_ms = longest_ms
         self._longest_s = _usable_s(longest_ms)
         self._clock_s = clock_s
+        # Callers send the same few values again and again.
+        self._usable = lru_cache(maxsize=1024)(partial(_usable_of, longest_ms=longest_ms))
 
     def of(self, headers: Mapping[bytes, bytes]) -> IsLate | Answer:
         """Return what says whether a request whose head is here now is late, or its refusal."""
-        clock_s, usable_s = self._clock_s, self._longest_s
-        given = headers.get(DEADLINE_HEADER)
-        if given is not None:
-            waits_ms = int(given) if given.isdigit() and len(given) <= _DIGITS_MAX else 0
-            if not 1 <= waits_ms <= DEADLINE_MS_MAX:
-                return _REFUSED
-            usable_s = _usable_s(min(waits_ms, self._longest_ms))
+        clock_s, given = self._clock_s, headers.get(DEADLINE_HEADER)
+        usable_s = self._longest_s if given is None else self._usable(given)
+        if usable_s is None:
+            return _REFUSED
         until_s = clock_s() + usable_s
         return lambda: clock_s() >= until_s
+
+
+def _usable_of(given: bytes, longest_ms: int) -> float | None:
+    """Return how many seconds of a header's deadline there are, or ``None`` where it is none."""
+    waits_ms = int(given) if given.isdigit() and len(given) <= _DIGITS_MAX else 0
+    if not 1 <= waits_ms <= DEADLINE_MS_MAX:
+        return None
+    return _usable_s(min(waits_ms, longest_ms))
 
 
 def _usable_s(deadline_ms: int) -> float:

@@ -3,11 +3,20 @@
 SQLite's own are made by the commit that makes the log long: every so often an order would wait
 for megabytes to be copied and synced. Here a thread with a connection of its own copies what is
 there once a second; only a log that has grown long all the same holds the writer, for the rest.
+
+The commit that begins a copied log anew syncs its header, and waits for a busy disk for seconds.
+So one of two readers always holds the log, and the writer goes on at its end until it is long.
+
+References
+----------
+SQLite, "Write-Ahead Logging", https://sqlite.org/wal.html, sections 2.2 and 6; the header is
+synced in ``sqlite3WalFrames`` of https://sqlite.org/src/file/src/wal.c.
 """
 
 from __future__ import annotations
 
 import sqlite3
+from collections.abc import Iterable
 from contextlib import suppress
 from pathlib import Path
 from threading import Event, Thread
@@ -49,23 +58,54 @@ class Checkpoints:
         self._thread.join()
 
     def _run(self) -> None:
-        connection = sqlite3.connect(
-            f"{self._path.as_uri()}?mode=rw", uri=True, isolation_level=None
-        )
+        connection, *readers = (_connected(self._path) for _ in range(3))
         try:
             (page_bytes,) = connection.execute("PRAGMA page_size").fetchone()
             while not self._is_closed.wait(_INTERVAL_S):
                 if self._is_dirty.is_set():
                     self._is_dirty.clear()
                     with suppress(sqlite3.Error):
-                        _checkpoint(connection, _LOG_BYTES_MAX // page_bytes)
+                        _hold_the_end(connection, readers)
+                        _checkpoint(connection, _LOG_BYTES_MAX // page_bytes, readers)
         finally:
-            connection.close()
+            for opened in (connection, *readers):
+                opened.close()
 
 
-def _checkpoint(connection: sqlite3.Connection, log_pages_max: int) -> None:
+def _connected(path: Path) -> sqlite3.Connection:
+    return sqlite3.connect(f"{path.as_uri()}?mode=rw", uri=True, isolation_level=None)
+
+
+def _hold_the_end(connection: sqlite3.Connection, readers: list[sqlite3.Connection]) -> None:
+    """Let one reader hold the end of the log, then the other its earlier place no more.
+
+    A reader holds a log only where it begins before all of it was copied, so where it was, the
+    other goes on.
+    """
+    ahead, behind = readers
+    if behind.in_transaction:
+        _busy, log_pages, copied = connection.execute(_BESIDE).fetchone()
+        if log_pages <= copied:
+            return
+    _let_go(ahead)
+    ahead.execute("BEGIN")
+    ahead.execute("SELECT 1 FROM sqlite_schema LIMIT 1").fetchall()
+    _let_go(behind)
+    readers.reverse()
+
+
+def _let_go(reader: sqlite3.Connection) -> None:
+    if reader.in_transaction:
+        reader.execute("ROLLBACK")
+
+
+def _checkpoint(
+    connection: sqlite3.Connection, log_pages_max: int, readers: Iterable[sqlite3.Connection]
+) -> None:
     _busy, log_pages, _copied = connection.execute(_BESIDE).fetchone()
     if log_pages > log_pages_max:
+        for reader in readers:
+            _let_go(reader)
         # Each copies what was written during the one before, so the last finds little.
         for _again in range(_COPIES_BEFORE_RESTART):
             connection.execute(_BESIDE)

@@ -203,6 +203,25 @@ def test_the_log_is_copied_beside_the_writer_and_begun_anew(
         assert len(list(journal.records())) == 2_050
 
 
+def test_no_commit_begins_a_copied_log_anew(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(checkpoints, "_INTERVAL_S", 0.01)
+    path = tmp_path / "journal.sqlite3"
+    log = path.with_name(path.name + "-wal")
+    began, copies = set(), set()
+    with SqliteJournal(path) as journal:
+        for number in range(200):
+            journal.append(outcome(f"o-{number}"))
+            if number % 10 == 9:
+                # So that a checkpoint finds all that was written.
+                time.sleep(0.05)
+                copies.add(path.stat().st_mtime_ns)
+            began.add(log.read_bytes()[12:24])  # its number and its salts
+    assert len(copies) > 5
+    assert len(began) == 1
+
+
 def test_closing_ends_the_thread_of_checkpoints(tmp_path: Path) -> None:
     journal = SqliteJournal(tmp_path / "journal.sqlite3")
     assert any(thread.name == "journal-checkpoints" for thread in threading.enumerate())

@@ -6,11 +6,15 @@ an order with it.
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import numpy as np
 from msgspec import Struct
 
 from fraudkit.decisions.decider import Decider
+from fraudkit.decisions.fallback import RATES
 from fraudkit.decisions.policy import parse_policy
+from fraudkit.decisions.unscored import unscored_decision
 from fraudkit.domain.decision import Decision, Versions
 from fraudkit.domain.transaction import Transaction
 from fraudkit.features.enrichment import Enrichment
@@ -26,7 +30,15 @@ from fraudkit.scoring.calibration import probability
 from fraudkit.scoring.reasons import Reasons
 from fraudkit.stores.memory import MemoryStore
 
-__all__ = ["DecidingBundle", "deciding_bundle", "plan_of"]
+__all__ = ["DecidingBundle", "IsLate", "deciding_bundle", "in_time", "plan_of"]
+
+IsLate = Callable[[], bool]
+"""Says whether there is no time left for a score."""
+
+
+def in_time() -> bool:
+    """Return that there is time: nobody set a deadline."""
+    return False
 
 
 class DecidingBundle(Struct, frozen=True):
@@ -56,11 +68,21 @@ class DecidingBundle(Struct, frozen=True):
     sources: frozenset[str]
     versions: Versions
 
-    def decision(self, transaction: Transaction, row: OnlineRow, asked: Asked) -> Decision:
-        """Decide an order whose row is filled, and count it."""
+    def decision(
+        self, transaction: Transaction, row: OnlineRow, asked: Asked, *, is_late: bool = False
+    ) -> Decision:
+        """Decide an order whose row is filled, and count it.
+
+        Parameters
+        ----------
+        is_late : bool
+            Whether there is no time for a score; then the policy's fallback decides.
+        """
+        if is_late:
+            return self._fallback(transaction, row, asked)
         raw_score, shapley = self.bundle.scorer.explain(row.values)
         fraud_probability = probability(self.bundle.calibration.log_odds_of(raw_score))
-        missing = (*asked.missing, *(name for name in row.missing if name in self.sources))
+        missing = self._missing(row, asked)
         ruling = self.decider.of(
             transaction, fraud_probability, row.reference_amount_minor, missing=missing
         )
@@ -74,13 +96,27 @@ class DecidingBundle(Struct, frozen=True):
             currency=self.decider.policy.costs.currency,
             versions=self.versions,
             warnings=input_warnings(asked.found, row),
-            degraded=missing if ruling.cost is not None else (*missing, "rates"),
+            degraded=missing if ruling.cost is not None else (*missing, RATES),
             segment=ruling.segment,
             ranges=ruling.ranges,
             shaped_by=ruling.shaped_by,
             approve_propensity=ruling.approve_propensity,
             own_costs=ruling.own_costs,
         )
+
+    def _fallback(self, transaction: Transaction, row: OnlineRow, asked: Asked) -> Decision:
+        missing, amount_minor = self._missing(row, asked), row.reference_amount_minor
+        return unscored_decision(
+            transaction.transaction_id,
+            self.decider.fall_back(transaction, amount_minor),
+            currency=self.decider.policy.costs.currency,
+            versions=self.versions,
+            warnings=input_warnings(asked.found, row),
+            degraded=missing if amount_minor is not None else (*missing, RATES),
+        )
+
+    def _missing(self, row: OnlineRow, asked: Asked) -> tuple[str, ...]:
+        return (*asked.missing, *(name for name in row.missing if name in self.sources))
 
     def warm_up(self) -> None:
         """Load the compiled kernels, so that the first order does not wait for them."""
@@ -91,6 +127,7 @@ class DecidingBundle(Struct, frozen=True):
         _raw_score, shapley = self.bundle.scorer.explain(row)
         self.reasons.of(row, shapley, 0)
         self.decider.of_values(0.5, 100)
+        self.decider.fallback_of_values(100)
 
 
 def plan_of(bundle: Bundle) -> WindowPlan:

@@ -15,7 +15,7 @@ import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
-from fraudkit.deciding import deciding_bundle, plan_of
+from fraudkit.deciding import IsLate, deciding_bundle, in_time, plan_of
 from fraudkit.domain.decision import Decision, Versions
 from fraudkit.domain.outcome import Outcome
 from fraudkit.domain.payment_choice import PaymentContext, Recommendation
@@ -33,11 +33,13 @@ from fraudkit.features.spec import OrderFeature
 from fraudkit.features.state import Appended, StateStore, StoreCounters
 from fraudkit.input_checks import refuse_future, refuse_other_content
 from fraudkit.journal.record import DecisionRecord, Journal, OutcomeRecord
+from fraudkit.journal.spooled import JOURNAL
 from fraudkit.noted import Doubtful, Noted, NotedDecisions
 from fraudkit.past import Asked, Past
 from fraudkit.payments.catalog import PaymentCatalog
 from fraudkit.payments.ranking import recommend
 from fraudkit.repeats import differing_fields
+from fraudkit.replacing import Held, MadeOf, Replacement
 from fraudkit.scoring.bundle import Bundle, load_bundle
 from fraudkit.scoring.signature import TrustedKeys
 from fraudkit.stores.memory import MemoryStore
@@ -80,11 +82,13 @@ class Engine:
         self._store = store(plan)
         self._past = Past(features, plan, self._store, bundle.rates.reference_currency)
         identifier_hash = self._hash = IdentifierHash(hash_key)
+        self._made_of = MadeOf(store, identifier_hash, enrichment)
         self._deciding = deciding_bundle(bundle, plan, self._store, identifier_hash, enrichment)
         self._noted = None
         if journal is not None:
             self._noted = NotedDecisions(journal, features.entity_names, identifier_hash)
         self._lock = Lock()
+        self._replacing = Lock()
         if journal is not None:
             self._restore(journal)
         self._deciding.warm_up()
@@ -155,7 +159,9 @@ class Engine:
             enrichment=enrichment,
         )
 
-    def score(self, transaction: Transaction, *, now_ms: int | None = None) -> Decision:
+    def score(
+        self, transaction: Transaction, *, now_ms: int | None = None, is_late: IsLate = in_time
+    ) -> Decision:
         """Decide one transaction, and remember it for those that follow.
 
         It is in the journal when this returns. A transaction that was decided before gets the
@@ -166,6 +172,8 @@ class Engine:
         now_ms : int, optional
             When it was received, UTC epoch milliseconds. If given, an event time more than five
             minutes later is refused: it would make every honest order late.
+        is_late : callable
+            Says that no time is left; then the policy's fallback decides, without waiting.
 
         Raises
         ------
@@ -177,14 +185,16 @@ class Engine:
             If it cannot be journalled; then it is not remembered either.
         """
         with self._lock:
-            noted = self._decide(transaction, now_ms)
+            noted = self._decide(transaction, now_ms, is_late)
             self._write()
         return noted.settled
 
-    def decide(self, transaction: Transaction, *, now_ms: int | None = None) -> Noted:
+    def decide(
+        self, transaction: Transaction, *, now_ms: int | None = None, is_late: IsLate = in_time
+    ) -> Noted:
         """Decide as `score` does; it is in the journal, and may be answered, after `write`."""
         with self._lock:
-            return self._decide(transaction, now_ms)
+            return self._decide(transaction, now_ms, is_late)
 
     def write(self) -> None:
         """Write all decisions that wait to the journal, in one commit; or forget them and raise."""
@@ -234,9 +244,8 @@ class Engine:
 
         ``now_ms`` is the day whose catalogue holds; the catalogue's own day if none is given.
         """
-        return recommend(
-            context, self._catalog, now_ms=self._catalog.as_of_ms if now_ms is None else now_ms
-        )
+        day_ms = self._catalog.as_of_ms if now_ms is None else now_ms
+        return recommend(context, self._catalog, now_ms=day_ms)
 
     def explain(
         self, decision: Decision | str, *, treeshap: TreeShapValues | None = None
@@ -255,15 +264,58 @@ class Engine:
         Raises
         ------
         fraudkit.errors.ExplanationError
-            If there is no journal, it does not hold the decision, or another bundle made it.
+            If there is no journal, or it holds no decision that this bundle's score made.
         """
-        return explain_decision(
-            self._deciding.bundle, self._journal, decision, read=self._read, treeshap=treeshap
-        )
-
-    def _read(self, query: NDArray[np.int64], out: NDArray[np.float64]) -> None:
         with self._lock:
-            self._store.read(query, out)
+            bundle, store = self._deciding.bundle, self._store
+
+        def read(query: NDArray[np.int64], out: NDArray[np.float64]) -> None:
+            with self._lock:
+                store.read(query, out)
+
+        return explain_decision(bundle, self._journal, decision, read=read, treeshap=treeshap)
+
+    def replace(self, bundle: Bundle, *, commit: Callable[[], object] = lambda: None) -> None:
+        """Decide by another bundle from now on; other threads go on deciding meanwhile.
+
+        Each order is decided by one bundle alone, what limits count goes on, and the windows
+        stay, or are filled from the journal where the new features have others. Where this
+        raises, nothing is changed.
+
+        Parameters
+        ----------
+        bundle : Bundle
+            As `fraudkit.scoring.bundle.load_bundle` gives it.
+        commit : callable
+            Called when all is ready, just before. Where it raises, nothing is changed.
+
+        Raises
+        ------
+        fraudkit.errors.PolicyError
+            If the bundle's policy must not be used.
+        fraudkit.errors.InputError
+            If its windows cannot be filled: there is no journal, or the store outlives the
+            process and does not hold them.
+        fraudkit.errors.JournalError
+            If the journal cannot be read.
+        """
+        with self._replacing:
+            before = Held(self._deciding, self._store, self._past)
+            made = Replacement(bundle, before, self._made_of, self._noted)
+            try:
+                made.make_ready(self._lock)
+                commit()
+                made.catch_up()
+                with self._lock:
+                    made.finish()
+                    self._deciding, self._store, self._past = made.now
+            finally:
+                made.close()
+
+    @property
+    def bundle(self) -> Bundle:
+        """The bundle that decides."""
+        return self._deciding.bundle
 
     @property
     def versions(self) -> Versions:
@@ -279,6 +331,7 @@ class Engine:
             self._hash,
             lambda: self._past,
             lock=self._lock,
+            alone=self._replacing,
             write=self._write_on,
         )
 
@@ -312,15 +365,17 @@ class Engine:
             if isinstance(record, DecisionRecord):
                 self._deciding.decider.recall(record.decision, record.event_time_ms)
 
-    def _decide(self, transaction: Transaction, now_ms: int | None) -> Noted:
+    def _decide(self, transaction: Transaction, now_ms: int | None, is_late: IsLate) -> Noted:
         now_ms = transaction.event_time_ms if now_ms is None else now_ms
         refuse_future("/event_time", transaction.event_time, now_ms)
         received_at_ms = self._past.received(now_ms)
         row = self._deciding.features.prepare(transaction, received_at_ms)
-        asked = self._past.exchange(row)
+        asked = self._past.exchange(row, is_late=is_late())
+        if self._noted is not None and self._noted.is_journal_away:
+            asked = Asked(asked.found, (*asked.missing, JOURNAL))
         try:
             return self._stands(transaction, row, asked) or self._made(
-                transaction, row, asked, received_at_ms
+                transaction, row, asked, received_at_ms, is_late
             )
         except BaseException:
             self._past.take_back(row, asked)
@@ -347,9 +402,14 @@ class Engine:
             raise TransactionConflict(differing_fields(features, row, earlier))
 
     def _made(
-        self, transaction: Transaction, row: OnlineRow, asked: Asked, received_at_ms: int
+        self,
+        transaction: Transaction,
+        row: OnlineRow,
+        asked: Asked,
+        received_at_ms: int,
+        is_late: IsLate,
     ) -> Noted:
-        decision = self._deciding.decision(transaction, row, asked)
+        decision = self._deciding.decision(transaction, row, asked, is_late=is_late())
         if self._noted is None:
             noted = Noted(decision)
         else:
@@ -367,7 +427,7 @@ class Engine:
         except JournalError:
             for noted in self._noted.forgotten():
                 if noted.row is not None and noted.asked is not None:
-                    self._past.take_back(noted.row, noted.asked)
+                    self._past.take_back(noted.row, noted.asked, noted.decision.action)
             raise
         self._settle(self._noted)
 
@@ -384,7 +444,7 @@ class Engine:
                 self._past.note_decision(held.row, held.asked, held.noted.decision.action)
                 continue
             if not self._store.outlives_process:  # there the event is that of who decided
-                self._past.take_back(held.row, held.asked)
+                self._past.take_back(held.row, held.asked, held.noted.decision.action)
             try:
                 self._give_way(held, noted.standing(held.record.transaction_id))
             except (TransactionConflict, JournalError) as error:
@@ -398,3 +458,5 @@ class Engine:
             )
         self._refuse_conflict(held.row, standing, held.record.request_digest)
         held.noted.stand_as(standing)
+        if not self._store.outlives_process:
+            self._past.restore(standing)

@@ -63,6 +63,8 @@ class Erasure:
         Returns the windows' past; ``None`` where there is none, as where no engine is open.
     lock : Lock, optional
         Held while orders are removed; whoever decides orders holds it too.
+    alone : Lock, optional
+        Held while orders are removed; whoever fills other windows from the journal holds it too.
     write : callable, optional
         Writes what waits to be written to the journal, while the lock is held; leaves it waiting
         where that fails.
@@ -76,6 +78,7 @@ class Erasure:
         past: Callable[[], Past | None],
         *,
         lock: Lock | None = None,
+        alone: Lock | None = None,
         write: Callable[[], None] = lambda: None,
     ) -> None:
         self._journal = journal
@@ -83,6 +86,7 @@ class Erasure:
         self._hash = identifier_hash
         self._past = past
         self._lock = Lock() if lock is None else lock
+        self._alone = Lock() if alone is None else alone
         self._write = write
 
     @property
@@ -200,7 +204,7 @@ class Erasure:
             of_order.setdefault(record.transaction_id, []).append(record)
         orders = iter(() if dry_run else of_order.values())
         while some := list(islice(orders, _ORDERS_AT_ONCE)):
-            with self._lock:
+            with self._alone, self._lock:
                 self._write()
                 self._remove(journal, [record for order in some for record in order])
         decided = {held.transaction_id for held in records if isinstance(held, DecisionRecord)}

@@ -53,6 +53,7 @@ __all__ = [
     "ModelNotSupported",
     "ParameterError",
     "PolicyError",
+    "RecordRefused",
     "ReplayDiffers",
     "ReplayError",
     "StoreError",
@@ -153,7 +154,18 @@ class PolicyError(InputError):
 
 
 class GuardrailError(PolicyError):
-    """A change of policy moves more on recent orders than its guardrails let it."""
+    """A change of policy moves more on recent orders than its guardrails let it.
+
+    Parameters
+    ----------
+    message : str
+    findings : sequence of str
+        What is not kept, in words.
+    """
+
+    def __init__(self, message: str, findings: Sequence[str] = ()) -> None:
+        self.findings = tuple(findings)
+        super().__init__(message)
 
 
 class ReplayError(InputError):
@@ -249,6 +261,10 @@ class StoreError(FraudkitError):
 
 class JournalError(StoreError):
     """The journal cannot be written or read."""
+
+
+class RecordRefused(JournalError):
+    """A record holds what no journal can hold, such as a number of more than 64 bits."""
 
 
 class JournalLocked(JournalError):

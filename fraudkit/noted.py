@@ -7,6 +7,7 @@ service decided meanwhile, the decision that was written first stands.
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
@@ -120,6 +121,7 @@ class NotedDecisions:
         self._entity_names = entity_names
         self._hash = identifier_hash
         self._waiting: list[tuple[DecisionRecord, Noted]] = []
+        self._followed: deque[Record] | None = None
         self._by_id: dict[str, DecisionRecord] = {}
         self._doubtful: list[Doubtful] = []
 
@@ -127,9 +129,36 @@ class NotedDecisions:
         """Return how many wait."""
         return len(self._waiting)
 
+    @property
+    def is_journal_away(self) -> bool:
+        """Whether what is written waits elsewhere for the journal."""
+        return self._journal.is_away
+
     def standing(self, transaction_id: str) -> DecisionRecord | None:
         """Return the newest decision about a transaction, written or not."""
         return self._by_id.get(transaction_id) or self._journal.last_decision(transaction_id)
+
+    def records(self) -> Iterator[Record]:
+        """Return all that is written by now, oldest first."""
+        return self._journal.records()
+
+    @property
+    def waiting(self) -> Iterator[DecisionRecord]:
+        """What waits to be written, in its order."""
+        return (record for record, _noted in self._waiting)
+
+    def name_entities(self, entity_names: Sequence[str]) -> None:
+        """Take rows of another feature set from now on; what waits stays as it is."""
+        self._entity_names = entity_names
+
+    def follow(self) -> deque[Record]:
+        """Return a line into which goes what is written from now on, until `unfollow`."""
+        self._followed = deque()
+        return self._followed
+
+    def unfollow(self) -> None:
+        """Write without telling again."""
+        self._followed = None
 
     def outcome(self, outcome_id: str) -> OutcomeRecord | None:
         """Return the outcome of an id, or ``None``."""
@@ -180,7 +209,13 @@ class NotedDecisions:
         records: list[Record] = [record for record, _noted in self._waiting]
         if not records and not more:
             return True
-        written = self._journal.append_many([*records, *more])
+        n_decided = len(records)
+        records += more
+        written = self._journal.append_many(records)
+        if self._followed is not None:
+            self._followed.extend(
+                record for record, is_new in zip(records, written, strict=True) if is_new
+            )
         for (record, noted), is_written in zip(self._waiting, written, strict=False):
             row, asked = noted.row, noted.asked
             if (
@@ -191,7 +226,7 @@ class NotedDecisions:
                 self._doubtful.append(Doubtful(record, noted, row, asked, is_written))
         self._waiting.clear()
         self._by_id.clear()
-        return all(written[len(records) :])
+        return all(written[n_decided:])
 
     def doubtful(self) -> Iterator[Doubtful]:
         """Yield, once, what was written of orders that had come before, and what was not."""

@@ -45,7 +45,7 @@ class Asked(Struct, frozen=True):
     found : Appended
         What became of its event.
     missing : tuple of str
-        `STORE` if the store could not be reached.
+        `STORE` if the store could not be reached, and what else the engine went without.
     """
 
     found: Appended
@@ -109,20 +109,37 @@ class Past:
         self._as_of_ms = max(self._as_of_ms, now_ms)
         return self._as_of_ms
 
-    def exchange(self, row: OnlineRow) -> Asked:
-        """Fill a row's windows and take its event in; unknown where the store is not reached."""
-        try:
-            return Asked(self._store.exchange(row.event, row.values))
-        except StoreError:
-            row.values[self._plan.first_out :] = np.nan
-            return Asked(Appended.ACCEPTED, (STORE,))
+    def go_on_from(self, earlier: Past) -> None:
+        """Let time go on from where it was with another."""
+        self._as_of_ms = max(self._as_of_ms, earlier._as_of_ms)
 
-    def take_back(self, row: OnlineRow, asked: Asked) -> None:
-        """Forget an event that was taken in; where the store is not reached it stays."""
+    def exchange(self, row: OnlineRow, *, is_late: bool = False) -> Asked:
+        """Fill a row's windows and take its event in; unknown where the store is not reached.
+
+        Parameters
+        ----------
+        is_late : bool
+            Whether a store in another process must not be waited for.
+        """
+        ask = self._store.exchange_at_once if is_late else self._store.exchange
+        with suppress(StoreError):
+            found = ask(row.event, row.values)
+            if found is not None:
+                return Asked(found)
+        row.values[self._plan.first_out :] = np.nan
+        return Asked(Appended.ACCEPTED, (STORE,))
+
+    def take_back(self, row: OnlineRow, asked: Asked, action: Action | None = None) -> None:
+        """Forget an event that was taken in, and what was noted to be decided about it.
+
+        Where the store is not reached they stay.
+        """
         if asked.found is not Appended.ACCEPTED:
             return
+        status = None if action is None else DECISION_STATUS.get(action)
+        unsaid = None if status is None else (status, int(row.event[AVAILABLE_AT]))
         with suppress(StoreError):
-            self._store.forget(int(row.event[EVENT_ID]))
+            self._store.forget(int(row.event[EVENT_ID]), unsaid=unsaid)
 
     def note_decision(self, row: OnlineRow, asked: Asked, action: Action) -> None:
         """Note what was decided about an order."""

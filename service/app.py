@@ -6,8 +6,9 @@ Invariant: the application is made for one process; the engine's windows live in
 from __future__ import annotations
 
 import secrets
+import time
 from collections.abc import AsyncIterator
-from contextlib import AsyncExitStack, asynccontextmanager
+from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
@@ -18,9 +19,14 @@ from fastapi_offline import FastAPIOffline
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import Response
+from starlette.types import ASGIApp
 
 from fraudkit.engine import Engine
 from fraudkit.journal.record import Journal
+from service.bundle_changes import BundleChanges
+from service.changing import ChangeEndpoint, InForceEndpoint, following, requests_of
+from service.deadlines import Deadlines
+from service.direct import Direct
 from service.docs_page import add_docs_page
 from service.erasing import ErasureEndpoint, check_retention, expiring
 from service.gate import Gate, open_gate
@@ -28,7 +34,7 @@ from service.keys import watched
 from service.metrics import Metrics
 from service.observing import Observing
 from service.openapi import openapi_document
-from service.opening import opened
+from service.opening import opened, trusted_keys_of
 from service.readiness import readiness
 from service.reading import DecisionEndpoint, MetricsEndpoint
 from service.refusals import Answer, internal_error, refusal_of, refusal_of_status
@@ -42,7 +48,7 @@ from service.turns import Turns
 __all__ = ["create_app"]
 
 
-_POSTS = frozenset({"/v1/score", "/v1/outcomes", "/v1/payment-methods", "/v1/erasures"})
+Besides = tuple[AbstractAsyncContextManager[None], ...]
 
 
 def create_app(
@@ -73,12 +79,14 @@ def create_app(
     --------
     >>> app = create_app(Settings())
     >>> sorted(app.openapi()["paths"])
-    ['/healthz', '/metrics', '/readyz', '/v1/decisions/{transaction_id}', '/v1/erasures',
-     '/v1/outcomes', '/v1/payment-methods', '/v1/score']
+    ['/healthz', '/metrics', '/readyz', '/v1/bundle', '/v1/bundle/promote', '/v1/bundle/rollback',
+     '/v1/decisions/{transaction_id}', '/v1/erasures', '/v1/outcomes', '/v1/payment-methods',
+     '/v1/policy/promote', '/v1/score']
     """
     entrance = open_gate(settings) if gate is None else gate
     release = version("fraudkit")
     metrics = Metrics(release)
+    posts: dict[str, ASGIApp] = {}
     if tracing is None and settings.traces_endpoint is not None:
         share = settings.traces_share
         tracing = tracing_to(settings.traces_endpoint, share=share, version=release)
@@ -88,15 +96,15 @@ def create_app(
         async with watched(entrance.keys), AsyncExitStack() as closing:
             if tracing is not None:
                 closing.callback(tracing.close)
-            days, removed = settings.retention_days, metrics.removed
-            if engine is not None:
-                async with expiring(engine, days, removed):
-                    yield
-                return
-            with opened(settings) as held:
-                _add_routes(app, held.engine, held.journal, settings, metrics, entrance)
-                async with expiring(held.engine, days, removed):
-                    yield
+            beside = added
+            if beside is None:
+                held = closing.enter_context(opened(settings))
+                beside = _add_routes(
+                    app, posts, held.engine, held.journal, settings, metrics, entrance
+                )
+            for work in beside:
+                await closing.enter_async_context(work)
+            yield
 
     app = FastAPIOffline(
         title="fraudkit",
@@ -106,43 +114,65 @@ def create_app(
         lifespan=lifespan,
         exception_handlers={HTTPException: _refused, Exception: _failed},
     )
-    app.add_middleware(SecurityHeaders, carrying=_POSTS)
+    app.add_middleware(SecurityHeaders)
+    app.add_middleware(Direct, posts=posts)
     ids = RequestIds(secrets.token_hex(4))
     app.add_middleware(Observing, metrics=metrics, request_ids=ids, tracing=tracing)
     add_docs_page(app)
     document = openapi_document(release, needs_key=entrance.needs_key)
     app.openapi = lambda: document  # type: ignore[method-assign]  # FastAPI's own way to extend it
+    added: Besides | None = None
     if engine is not None:
-        _add_routes(app, engine, journal, settings, metrics, entrance)
+        added = _add_routes(app, posts, engine, journal, settings, metrics, entrance)
     return app
 
 
 def _add_routes(
     app: FastAPI,
+    posts: dict[str, ASGIApp],
     engine: Engine,
     journal: Journal | None,
     settings: Settings,
     metrics: Metrics,
     gate: Gate,
-) -> None:
+) -> Besides:
+    """Add the routes over an engine, and return what goes on beside them."""
     check_retention(engine, settings.retention_days)
     write = metrics.stages.written_by(metrics.unwritten.counted_by(engine.write))
     turns = Turns(write, waiting_max=settings.waiting_max, refused=refusal_of)
-    store = metrics.watch(engine)
+    store = metrics.watch(engine, journal)
     may_read = gate.asking("admin")
+    changes = BundleChanges(
+        engine,
+        Path(settings.bundle),
+        audit=Path(settings.data_dir) / "audit.ndjson",
+        now_ms=lambda: time.time_ns() // 1_000_000,
+        trusted_keys=trusted_keys_of(settings),
+    )
 
     async def ready(_: Request) -> Response:
-        state = readiness(engine, journal, store, gate.problem)
+        state = readiness(
+            engine,
+            journal,
+            store,
+            keys_problem=gate.problem,
+            bundle_problem=changes.problem,
+        )
         return _response(Answer(200 if state.ready else 503, msgspec.json.encode(state)))
 
     async def alive(_: Request) -> Response:
         return _response(Answer(200, msgspec.json.encode(Alive())))
 
+    deadlines = Deadlines(settings.deadline_ms)
     may_score, may_tell = gate.asking("score"), gate.asking("outcomes")
-    posts = {
-        "/v1/score": Endpoint(score(engine, metrics), may_score, turns),
-        "/v1/outcomes": Endpoint(record(engine, metrics), may_tell, turns),
-        "/v1/payment-methods": Endpoint(recommend(engine), may_score),
+    posts |= {
+        "/v1/score": Endpoint(score(engine, metrics), may_score, turns, deadlines),
+        "/v1/outcomes": Endpoint(record(engine, metrics), may_tell, turns, deadlines),
+        "/v1/payment-methods": Endpoint(recommend(engine), may_score, None, deadlines),
+        **{
+            path: ChangeEndpoint(changes, request, may_read, gate.caller)
+            for path, request in requests_of(changes).items()
+        },
         "/v1/erasures": ErasureEndpoint(
             engine,
             metrics.removed,
@@ -151,17 +181,19 @@ def _add_routes(
             gate.caller,
         ),
     }
-    for path in _POSTS:
-        endpoint: Any = posts[path]  # Starlette takes ASGI applications here too
+    for path, post in posts.items():
+        endpoint: Any = post  # Starlette takes ASGI applications here too
         app.add_route(path, endpoint, methods=["POST"])
     gets: dict[str, Any] = {
         "/metrics": MetricsEndpoint(metrics, may_read),
+        "/v1/bundle": InForceEndpoint(changes, may_read),
         "/v1/decisions/{transaction_id:path}": DecisionEndpoint(engine, journal, may_read),
     }
     for path, endpoint in gets.items():
         app.add_route(path, endpoint, methods=["GET"])
     app.add_route("/healthz", alive, methods=["GET"])
     app.add_route("/readyz", ready, methods=["GET"])
+    return following(changes), expiring(engine, settings.retention_days, metrics.removed)
 
 
 async def _refused(_: Request, error: Exception) -> Response:

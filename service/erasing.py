@@ -19,6 +19,7 @@ from msgspec import Struct
 from starlette.types import Scope
 
 from fraudkit.access.erasures import erase_customer
+from fraudkit.deciding import IsLate
 from fraudkit.domain.decoding import convert
 from fraudkit.domain.transaction import Identifier, Text
 from fraudkit.engine import Engine
@@ -126,14 +127,14 @@ class ErasureEndpoint(Endpoint):
         may_erase: MayRead,
         caller: Callable[[Mapping[bytes, bytes]], str],
     ) -> None:
-        super().__init__(lambda _body, _now_ms: _BUSY, may_erase)
+        super().__init__(lambda _body, _now_ms, _is_late: _BUSY, may_erase)
         self._engine = engine
         self._removed = removed
         self._audit = audit
         self._caller = caller
         self._is_busy = False
 
-    async def _in_turn(self, body: bytes, scope: Scope) -> Answer:
+    async def _in_turn(self, body: bytes, scope: Scope, _is_late: IsLate) -> Answer:
         """Erase from a thread, one customer at a time."""
         if self._is_busy:
             return _BUSY

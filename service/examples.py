@@ -6,6 +6,7 @@ Every one of them decodes as what it stands for; a test holds them to it.
 from typing import Any
 
 __all__ = [
+    "CHANGED",
     "CONTEXT",
     "DECISION",
     "ERASURES",
@@ -13,7 +14,10 @@ __all__ = [
     "ERROR",
     "ORDER",
     "OUTCOMES",
+    "PROMOTE_BUNDLE",
+    "PROMOTE_POLICY",
     "RECOMMENDATION",
+    "ROLL_BACK",
 ]
 
 ORDER: dict[str, Any] = {
@@ -234,6 +238,40 @@ ERROR: dict[str, Any] = {
             "/emial: expected a known field, got unknown field 'emial'; did you mean 'email'?"
         ),
     }
+}
+
+PROMOTE_BUNDLE: dict[str, Any] = {"bundle": "13254d2d47d8c4a2", "why": "retrained on October"}
+
+ROLL_BACK: dict[str, Any] = {"why": "too many reviews"}
+
+PROMOTE_POLICY: dict[str, Any] = {
+    "policy": "[costs]\nmargin_share = 0.3\n\n[constraints]\nreviews_per_day = 50\n",
+    "why": "a smaller team",
+    "override": "",
+}
+
+_CHANGE: dict[str, Any] = {
+    "at_ms": 1772480000000,
+    "action": "promote",
+    "from_bundle": "demo",
+    "from_version": "0b9f8c1d2e3a4f56",
+    "to_bundle": "13254d2d47d8c4a2",
+    "to_version": "13254d2d47d8c4a2",
+    "by": "ann (5f0c9a2bd1e7)",
+    "why": "retrained on October",
+}
+
+CHANGED: dict[str, Any] = {
+    "change": _CHANGE,
+    "in_force": {
+        "versions": DECISION["versions"],
+        "policy": "[costs]\nmargin_share = 0.3\n",
+        "signed_by": None,
+        "bundle": "13254d2d47d8c4a2",
+        "previous": "demo",
+        "change": _CHANGE,
+        "problem": None,
+    },
 }
 
 ERASURES: dict[str, dict[str, Any]] = {

@@ -24,6 +24,8 @@ from prometheus_client.registry import Collector
 from fraudkit.engine import Engine
 from fraudkit.errors import StoreError
 from fraudkit.features.state import StoreCounters
+from fraudkit.journal.record import Journal
+from fraudkit.journal.spooled import SpooledJournal
 from service.counting import DecisionCounts, Histogram, RequestCounts, Unwritten
 from service.stages import Stages
 
@@ -37,6 +39,10 @@ ROUTES: Final = (
     "/v1/outcomes",
     "/v1/payment-methods",
     "/v1/decisions/{transaction_id}",
+    "/v1/bundle",
+    "/v1/bundle/promote",
+    "/v1/bundle/rollback",
+    "/v1/policy/promote",
     "/v1/erasures",
     "/healthz",
     "/readyz",
@@ -57,7 +63,11 @@ METRICS: Final[Mapping[str, tuple[str, tuple[str, ...], str]]] = {
         ("method", "action"),
         "Orders decided, by family of the payment method",
     ),
-    "fraudkit_degraded_total": ("counter", ("source",), "Orders decided without a source"),
+    "fraudkit_degraded_total": (
+        "counter",
+        ("source",),
+        "Orders decided without a source; `deadline`: without a score",
+    ),
     "fraudkit_outcomes_total": ("counter", ("kind",), "Outcomes taken in, each once"),
     "fraudkit_request_duration_seconds": (
         "histogram",
@@ -73,6 +83,12 @@ METRICS: Final[Mapping[str, tuple[str, tuple[str, ...], str]]] = {
     "fraudkit_errors_total": ("counter", ("code",), "Answers that are no success, by their code"),
     "fraudkit_journal_lag_records": ("gauge", (), "Orders decided and not yet durable"),
     "fraudkit_journal_lag_seconds": ("gauge", (), "How long the oldest of them has waited"),
+    "fraudkit_journal_up": ("gauge", (), "1 if records reach the journal, else 0"),
+    "fraudkit_journal_spooled_records": (
+        "gauge",
+        (),
+        "Records that wait in the spool for the journal",
+    ),
     "fraudkit_records_removed_total": (
         "counter",
         ("reason",),
@@ -164,14 +180,16 @@ class Metrics(Collector):
         self._version = version
         self._store: StoreWatch | None = None
         self._engine: Engine | None = None
+        self._journal: Journal | None = None
         self._registry = CollectorRegistry(auto_describe=False)
         self._registry.register(self)
         ProcessCollector(registry=self._registry)
 
-    def watch(self, engine: Engine) -> StoreWatch:
-        """Tell of an engine from now on, and return the watch of its store."""
+    def watch(self, engine: Engine, journal: Journal | None = None) -> StoreWatch:
+        """Tell of an engine and its journal from now on, and return the watch of its store."""
         self._store = StoreWatch(engine)
         self._engine = engine
+        self._journal = journal
         return self._store
 
     def exposed(self, accept: str = "") -> tuple[bytes, str]:
@@ -191,6 +209,8 @@ class Metrics(Collector):
         yield from self._of_requests()
         yield _gauge("fraudkit_journal_lag_records", [((), len(self.unwritten))])
         yield _gauge("fraudkit_journal_lag_seconds", [((), self.unwritten.lag_s)])
+        if self._journal is not None:
+            yield from _of_journal(self._journal)
         yield _counter("fraudkit_records_removed_total", _one_label(self.removed))
         if self._store is not None:
             yield from _of_store(self._store.counters())
@@ -216,6 +236,12 @@ class Metrics(Collector):
         yield _histogram("fraudkit_stage_duration_seconds", stages)
         yield _counter("fraudkit_requests_shed_total", [((), by_code["overloaded"])])
         yield _counter("fraudkit_errors_total", _one_label(by_code))
+
+
+def _of_journal(journal: Journal) -> Iterator[Metric]:
+    waiting = journal.spooled_records if isinstance(journal, SpooledJournal) else 0
+    yield _gauge("fraudkit_journal_up", [((), int(not journal.is_away))])
+    yield _gauge("fraudkit_journal_spooled_records", [((), waiting)])
 
 
 def _of_store(counters: StoreCounters | None) -> Iterator[Metric]:

@@ -17,6 +17,9 @@ from fraudkit.domain.payment_choice import PaymentContext, Recommendation
 from fraudkit.domain.schema import attribute_meanings, structs_of, summary_of
 from fraudkit.domain.transaction import Transaction
 from service import examples
+from service.bundle_changes import InForce, PromoteBundle, PromotePolicy, RollBack
+from service.changing import Changed
+from service.deadlines import DEADLINE_HEADER, DEADLINE_MS_MAX
 from service.erasing import ErasureRequest, ErasureResult
 from service.readiness import Ready
 from service.reading import ExplainedDecision
@@ -33,6 +36,13 @@ _SCHEME = {
     "description": "A key, as `fraudkit keys create` prints it. A route names the scope it needs: "
     "`score` asks for decisions and payment methods, `outcomes` tells what became of an order, "
     "`admin` administers.",
+}
+_DEADLINE = {
+    "name": DEADLINE_HEADER.decode(),
+    "in": "header",
+    "description": "How many milliseconds you wait for the answer; the setting of the service "
+    "holds where it is shorter",
+    "schema": {"type": "integer", "minimum": 1, "maximum": DEADLINE_MS_MAX},
 }
 _KEY_REFUSALS = (401, 403, 429)
 _DECODING_REFUSALS = (400, 408, 413, 415, 422, 500)
@@ -59,6 +69,11 @@ def openapi_document(version: str, *, needs_key: bool) -> dict[str, Any]:
         Alive,
         Ready,
         ExplainedDecision,
+        InForce,
+        PromoteBundle,
+        RollBack,
+        PromotePolicy,
+        Changed,
         ErasureRequest,
         ErasureResult,
     )
@@ -112,6 +127,7 @@ def _paths(schema_of: dict[Any, dict[str, Any]], *, needs_key: bool) -> dict[str
     erase = _erase(schema_of, error, needs_key=needs_key)
     read = _read_decision(schema_of[ExplainedDecision], error, needs_key=needs_key)
     metrics = _read_metrics(error, needs_key=needs_key)
+    changes = _changes(schema_of, needs_key=needs_key)
     if needs_key:
         scoped = (
             (score, "score"),
@@ -120,6 +136,7 @@ def _paths(schema_of: dict[Any, dict[str, Any]], *, needs_key: bool) -> dict[str
             (erase, "admin"),
             (read, "admin"),
             (metrics, "admin"),
+            *((operation, "admin") for held in changes.values() for operation in held.values()),
         )
         for operation, scope in scoped:
             operation["security"] = [{"key": [scope]}]
@@ -129,6 +146,7 @@ def _paths(schema_of: dict[Any, dict[str, Any]], *, needs_key: bool) -> dict[str
         "/v1/outcomes": {"post": record},
         "/v1/payment-methods": {"post": recommend},
         "/v1/decisions/{transaction_id}": {"get": read},
+        **changes,
         "/v1/erasures": {"post": erase},
         "/metrics": {"get": metrics},
         "/healthz": {"get": _get("Is the process up?", {"200": ("It is", schema_of[Alive])})},
@@ -147,6 +165,7 @@ def _post(
     return {
         "summary": summary,
         "operationId": summary.lower().replace(",", "").replace(" ", "_"),
+        "parameters": [_DEADLINE],
         "requestBody": {"required": True, "content": content},
         "responses": {**answers, **refusals},
     }
@@ -183,6 +202,33 @@ def _read_decision(
     ]
     operation["responses"].update(_refusals(error, (404, 409, 500, 503), needs_key=needs_key))
     return operation
+
+
+def _changes(schema_of: dict[Any, dict[str, Any]], *, needs_key: bool) -> dict[str, Any]:
+    """Return the paths that show and change what decides."""
+    error, answers = schema_of[ErrorBody], examples.CHANGED
+    asked = {
+        "/v1/bundle/promote": ("Put a bundle in force", PromoteBundle, examples.PROMOTE_BUNDLE),
+        "/v1/bundle/rollback": ("Put back what was in force", RollBack, examples.ROLL_BACK),
+        "/v1/policy/promote": ("Put a policy in force", PromotePolicy, examples.PROMOTE_POLICY),
+    }
+    paths = {
+        path: {
+            "post": _post(
+                summary,
+                _content(schema_of[kind], {"Example": example}),
+                {"200": _answer("What decides now", schema_of[Changed], answers)},
+                _refusals(error, (*_DECODING_REFUSALS, 409, 503), needs_key=needs_key),
+            )
+        }
+        for path, (summary, kind, example) in asked.items()
+    }
+    shown = _get("What decides", {})
+    shown["responses"] = {
+        "200": _answer("What decides", schema_of[InForce], answers["in_force"]),
+        **_refusals(error, (409, 500, 503), needs_key=needs_key),
+    }
+    return {"/v1/bundle": {"get": shown}, **paths}
 
 
 def _read_metrics(error: dict[str, Any], *, needs_key: bool) -> dict[str, Any]:

@@ -9,7 +9,8 @@ from __future__ import annotations
 import os
 import secrets
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
+from functools import partial
 from pathlib import Path
 
 import msgspec
@@ -21,15 +22,19 @@ from fraudkit.features.enrichment import Enrichment
 from fraudkit.features.plan import WindowPlan
 from fraudkit.features.state import StateStore
 from fraudkit.journal.record import Journal
+from fraudkit.journal.spooled import SpooledJournal
 from fraudkit.journal.sqlite import SqliteJournal
 from fraudkit.scoring.signature import TrustedKeys, trusted_keys
 from fraudkit.stores.memory import MemoryStore
 from service.settings import Settings
 
-__all__ = ["HASH_KEY_BYTES", "Opened", "opened"]
+__all__ = ["HASH_KEY_BYTES", "Opened", "opened", "trusted_keys_of"]
 
 HASH_KEY_BYTES = 32
 """The length of the key of the identity hashes."""
+
+
+_BUSY_TIMEOUT_MS = 100
 
 
 class Opened(Struct, frozen=True):
@@ -56,31 +61,41 @@ def opened(settings: Settings) -> Iterator[Opened]:
     """
     folder = Path(settings.data_dir)
     _make_private(folder)
-    with _journal_and_key(settings, folder) as (journal, hash_key):
+    if settings.spool_dir is not None:
+        _make_private(Path(settings.spool_dir))
+    with _journal_and_key(settings, folder) as (journal, hash_key, hurry):
         engine = Engine.open(
             settings.bundle,
             journal=journal,
             store=_store(settings),
             hash_key=hash_key,
             enrichment=_enrichment(settings),
-            trusted_keys=_trusted_keys(settings),
+            trusted_keys=trusted_keys_of(settings),
         )
         try:
+            hurry()
             yield Opened(engine, journal)
         finally:
             engine.close()
 
 
 @contextmanager
-def _journal_and_key(settings: Settings, folder: Path) -> Iterator[tuple[Journal, bytes]]:
+def _journal_and_key(
+    settings: Settings, folder: Path
+) -> Iterator[tuple[Journal, bytes, Callable[[], None]]]:
+    """Hold the journal open; the last is to be called before orders wait for it."""
     key_path = folder / "hash.key"
     if settings.journal_url is None:
         path = folder / "journal.sqlite3"
-        with SqliteJournal(path, durability=settings.durability) as journal:
-            yield journal, _hash_key(key_path, journal, str(journal.path))
+        durability, busy_ms = settings.durability, _BUSY_TIMEOUT_MS
+        with SqliteJournal(path, durability=durability, busy_timeout_ms=busy_ms) as journal:
+            hash_key = _hash_key(key_path, journal, str(journal.path))
+            with _spooled(journal, settings) as spooled:
+                yield spooled, hash_key, lambda: None
         return
     try:
         from fraudkit.journal.postgres import PostgresJournal
+        from fraudkit.journal.postgres_link import PostgresTimeouts
     except ModuleNotFoundError as error:
         raise InputError(
             f"FRAUDKIT_JOURNAL_URL needs the package {error.name}; install fraudkit[postgres]"
@@ -88,7 +103,22 @@ def _journal_and_key(settings: Settings, folder: Path) -> Iterator[tuple[Journal
     with PostgresJournal(settings.journal_url, durability=settings.durability) as shared:
         hash_key = _hash_key(key_path, shared, shared.name)
         shared.check_key(hash_key)
-        yield shared, hash_key
+        with _spooled(shared, settings) as spooled:
+            # Reading the whole journal at the start had to be more patient.
+            within = PostgresTimeouts.within(settings.deadline_ms)
+            yield spooled, hash_key, partial(shared.set_timeouts, within)
+
+
+def _spooled(journal: Journal, settings: Settings) -> closing[SpooledJournal]:
+    folder = Path(settings.spool_dir or settings.data_dir)
+    return closing(
+        SpooledJournal(
+            journal,
+            folder / "journal.spool",
+            durability=settings.durability,
+            reads_while_away=settings.journal_url is None,
+        )
+    )
 
 
 def _store(settings: Settings) -> Callable[[WindowPlan], StateStore]:
@@ -97,14 +127,17 @@ def _store(settings: Settings) -> Callable[[WindowPlan], StateStore]:
         return MemoryStore
     try:
         from fraudkit.stores.redis import RedisStore
+        from fraudkit.stores.redis_nodes import RedisTimeouts
     except ModuleNotFoundError as error:
         raise InputError(
             f"FRAUDKIT_STORE_URL needs the package {error.name}; install fraudkit[redis]"
         ) from error
-    return lambda plan: RedisStore(plan, url)
+    timeouts = RedisTimeouts.within(settings.deadline_ms)
+    return lambda plan: RedisStore(plan, url, timeouts=timeouts)
 
 
-def _trusted_keys(settings: Settings) -> TrustedKeys | None:
+def trusted_keys_of(settings: Settings) -> TrustedKeys | None:
+    """Return the keys that bundles must be signed with, where the settings name some."""
     path = settings.trusted_keys
     return None if path is None else trusted_keys(Path(path))
 

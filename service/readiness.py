@@ -19,12 +19,13 @@ class Ready(Struct, frozen=True, kw_only=True):
     Attributes
     ----------
     ready : bool
-        Whether the bundle, the windows and the journal are as they must be. A store that cannot
-        be reached does not count: orders are decided without it, as degraded.
+        Whether orders are decided and kept. A store or a journal that cannot be reached does not
+        count: orders are decided without the one, as degraded, and kept beside the other, until
+        nothing can keep them.
     bundle_loaded, windows_rebuilt : bool
         The bundle passed its checks; the journal was replayed into the windows.
     journal_writable : bool or None
-        An append would be taken now; ``None`` where there is no journal.
+        An append would reach the journal now; ``None`` where there is no journal.
     store_reachable : bool
         The windows' store answered, within the last five seconds.
     problems : dict of str to str
@@ -32,6 +33,8 @@ class Ready(Struct, frozen=True, kw_only=True):
     keys_problem : str or None
         Why the key file cannot be read; the keys that were loaded before go on, so orders can
         be decided nonetheless.
+    bundle_problem : str | None
+        Why the bundle that was put in force on the disk is not taken; the one before goes on.
     versions : Versions
         What decides.
     """
@@ -43,11 +46,17 @@ class Ready(Struct, frozen=True, kw_only=True):
     store_reachable: bool
     problems: dict[str, str]
     keys_problem: str | None
+    bundle_problem: str | None
     versions: Versions
 
 
 def readiness(
-    engine: Engine, journal: Journal | None, store: StoreWatch, keys_problem: str | None = None
+    engine: Engine,
+    journal: Journal | None,
+    store: StoreWatch,
+    *,
+    keys_problem: str | None = None,
+    bundle_problem: str | None = None,
 ) -> Ready:
     """Return the body of ``GET /readyz``.
 
@@ -65,12 +74,13 @@ def readiness(
     if not is_reachable:
         problems["store_reachable"] = str(store.problem)
     return Ready(
-        ready=is_writable,
+        ready=is_writable or (journal is not None and journal.is_away),
         bundle_loaded=True,
         windows_rebuilt=True,
         journal_writable=None if journal is None else is_writable,
         store_reachable=is_reachable,
         problems=problems,
         keys_problem=keys_problem,
+        bundle_problem=bundle_problem,
         versions=engine.versions,
     )

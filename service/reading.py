@@ -15,6 +15,7 @@ import msgspec
 from msgspec import Struct
 from starlette.types import Receive, Scope, Send
 
+from fraudkit.decisions.fallback import DEADLINE
 from fraudkit.domain.decision import Decision
 from fraudkit.engine import Engine
 from fraudkit.errors import ExplanationError, FraudkitError
@@ -30,6 +31,7 @@ __all__ = [
     "MayRead",
     "MetricsEndpoint",
     "explained",
+    "send_answer",
 ]
 
 EXPLAINED_AT_ONCE_MAX: Final = 2
@@ -75,11 +77,11 @@ class MetricsEndpoint:
         """Answer in the format that the header ``accept`` asks for."""
         refused = self._may_read(dict(scope["headers"]))
         if refused is not None:
-            await _send(send, refused)
+            await send_answer(send, refused)
             return
         accept = dict(scope["headers"]).get(b"accept", b"").decode("latin-1")
         body, media_type = self._metrics.exposed(accept)
-        await _send(send, Answer(200, body), media_type.encode("latin-1"))
+        await send_answer(send, Answer(200, body), media_type.encode("latin-1"))
 
 
 class DecisionEndpoint:
@@ -105,7 +107,7 @@ class DecisionEndpoint:
         answer = self._may_read(dict(scope["headers"]))
         if answer is None:
             answer = await self._explained(scope["path_params"]["transaction_id"])
-        await _send(send, answer)
+        await send_answer(send, answer)
 
     async def _explained(self, transaction_id: str) -> Answer:
         if self._busy >= EXPLAINED_AT_ONCE_MAX:
@@ -147,6 +149,12 @@ def _explained(engine: Engine, record: DecisionRecord) -> Answer:
             f"one of {decision.versions.bundle}",
             "run fraudkit explain with --bundle and the folder of that version",
         )
+    if DEADLINE in decision.degraded:
+        return _not_explained(
+            "a decision that a score made",
+            f"{decision.action} by the policy's fallback: there was no time for a score",
+            "fraudkit replay shows that the policy says so",
+        )
     try:
         explanation = engine.explain(decision)
     except ExplanationError:
@@ -172,7 +180,8 @@ def _unknown() -> Answer:
     )
 
 
-async def _send(send: Send, answer: Answer, media_type: bytes = b"application/json") -> None:
+async def send_answer(send: Send, answer: Answer, media_type: bytes = b"application/json") -> None:
+    """Send an answer whole."""
     headers = [
         (b"content-type", media_type),
         (b"content-length", b"%d" % len(answer.body)),

@@ -10,10 +10,13 @@ from msgspec import Struct
 
 from fraudkit.domain.decoding import BODY_BYTES_MAX
 from fraudkit.errors import (
+    ArtifactError,
     CardNumberRefused,
     FraudkitError,
+    GuardrailError,
     InputError,
     InvalidField,
+    PolicyError,
     StoreError,
     TransactionConflict,
 )
@@ -31,6 +34,7 @@ __all__ = [
 
 CODES: dict[str, tuple[int, str]] = {
     "malformed_json": (400, "The body is not JSON in UTF-8"),
+    "invalid_header": (400, "A header does not hold; `expected` names it"),
     "unauthorized": (401, "The key is missing or wrong, or counts no more"),
     "forbidden": (403, "The key has not the scope that the route needs; `expected` names it"),
     "not_found": (404, "There is nothing at this path"),
@@ -38,7 +42,10 @@ CODES: dict[str, tuple[int, str]] = {
     "method_not_allowed": (405, "The path is there, the method is not"),
     "body_timeout": (408, "The body did not arrive in time"),
     "transaction_conflict": (409, "The id was decided with other content; `received` says what"),
-    "not_explained": (409, "Another bundle made the decision; `hint` says how to explain it"),
+    "not_explained": (409, "Another bundle, or no score, made the decision; `hint` says more"),
+    "bundle_fixed": (409, "This service was started with one bundle alone, not with a registry"),
+    "change_refused": (409, "The bundle or policy must not be put in force; nothing was changed"),
+    "guardrails_not_kept": (409, "What guardrails do not let pass; `received` says what"),
     "body_too_large": (413, f"The body is longer than {BODY_BYTES_MAX:,} bytes"),
     "unsupported_media_type": (415, "The body is declared as something other than plain JSON"),
     "invalid_field": (422, "One field does not hold; `pointer` says which"),
@@ -47,7 +54,10 @@ CODES: dict[str, tuple[int, str]] = {
     "rate_limited": (429, "More requests than the key may send; nothing was recorded"),
     "internal_error": (500, "A fault of the service; nothing of it is told"),
     "overloaded": (503, "More requests than may wait; nothing was recorded, send again later"),
-    "store_unavailable": (503, "The journal cannot be written; nothing was recorded, send again"),
+    "store_unavailable": (
+        503,
+        "No journal can be written, or what stands cannot be read; nothing was recorded",
+    ),
 }
 """Error code → HTTP status and meaning."""
 
@@ -138,6 +148,18 @@ def refusal_of(error: FraudkitError, body: bytes = b"") -> Answer:
             error.hint,
             pointer=error.pointer,
             message=str(error),
+        )
+    if isinstance(error, GuardrailError):
+        return refusal(
+            "guardrails_not_kept",
+            "a change that keeps to the guardrails",
+            "; ".join(error.findings),
+            "send override with the reason, or check the policy on recent orders with `fraudkit "
+            "policy promote` where the models folder is: the service takes it from there",
+        )
+    if isinstance(error, ArtifactError | PolicyError):
+        return refusal(
+            "change_refused", "a bundle that may be put in force", "another", message=str(error)
         )
     if isinstance(error, StoreError):
         return refusal(

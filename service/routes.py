@@ -19,6 +19,7 @@ import msgspec
 from msgspec import Struct
 from starlette.types import Receive, Scope, Send
 
+from fraudkit.deciding import IsLate
 from fraudkit.domain.decoding import (
     BODY_BYTES_MAX,
     decode_outcome,
@@ -28,6 +29,7 @@ from fraudkit.domain.decoding import (
 from fraudkit.engine import Engine
 from fraudkit.errors import FraudkitError
 from fraudkit.noted import Noted
+from service.deadlines import Deadlines
 from service.metrics import Metrics
 from service.observing import REQUEST_ID
 from service.refusals import Answer, internal_error, refusal, refusal_of
@@ -39,9 +41,11 @@ from service.turns import Made, Turns
 __all__ = [
     "BODY_SECONDS_MAX",
     "Alive",
+    "Answering",
     "Endpoint",
     "Headers",
     "OutcomeAccepted",
+    "read_body",
     "recommend",
     "record",
     "score",
@@ -61,6 +65,12 @@ _OVERLOADED = refusal(
 )
 
 Headers = Iterable[tuple[bytes, bytes]]
+
+Answering = Callable[[bytes, int, IsLate], Made]
+"""From a body, the time of receipt (epoch milliseconds), and what says whether the request is
+late, to the answer; or to what gives the answer once it is written."""
+
+_ANY_TIME = Deadlines()
 _M = TypeVar("_M")
 
 
@@ -84,55 +94,60 @@ class Endpoint:
     Parameters
     ----------
     answer : callable
-        From the bytes of the body and the time of receipt (epoch milliseconds) to the answer, or
-        with ``turns`` to what gives the answer once it is written.
+        As `Answering`; what waits for the journal only with ``turns``.
     refused : callable or None
         From the headers to the answer to a caller who may not pass, see `Gate.asking`;
         ``None`` where all may.
     turns : Turns or None
         Where its requests stand in line; ``None`` where they need not.
+    deadlines : Deadlines
+        By when its requests are to be answered.
     """
 
     def __init__(
         self,
-        answer: Callable[[bytes, int], Made],
+        answer: Answering,
         refused: Callable[[Mapping[bytes, bytes]], Answer | None] | None,
         turns: Turns | None = None,
+        deadlines: Deadlines = _ANY_TIME,
     ) -> None:
         self._answer = answer
         self._turns = turns
         self._refused = refused
+        self._deadlines = deadlines
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve one request; a client that leaves before its body is whole gets no answer."""
         answer = self._admit(scope["headers"])
-        if answer is None:
-            body = await _read(receive)
+        if not isinstance(answer, Answer):
+            body = await read_body(receive)
             if body is None:
                 return
-            answer = await self._in_turn(body, scope) if isinstance(body, bytes) else body
+            answer = await self._in_turn(body, scope, answer) if isinstance(body, bytes) else body
         length = (b"content-length", b"%d" % len(answer.body))
         headers = [_JSON, length, *answer.headers, *SECURITY_HEADERS]
         await send({"type": "http.response.start", "status": answer.status, "headers": headers})
         await send({"type": "http.response.body", "body": answer.body})
 
-    def _admit(self, headers: Headers) -> Answer | None:
+    def _admit(self, headers: Headers) -> Answer | IsLate:
         given = dict(headers)
         if self._refused is not None and (answer := self._refused(given)) is not None:
             return answer
-        return _refused_media_type(given) or _refused_length(given)
+        refused = _refused_media_type(given) or _refused_length(given)
+        return refused or self._deadlines.of(given)
 
-    async def _in_turn(self, body: bytes, scope: Scope) -> Answer:
+    async def _in_turn(self, body: bytes, scope: Scope, is_late: IsLate) -> Answer:
         request_id = scope.get(REQUEST_ID, b"")
         if self._turns is None:
-            made = self._answered(body, request_id)
+            made = self._answered(body, request_id, is_late)
             return made if isinstance(made, Answer) else made()
-        work = watched(scope, partial(self._answered, body, request_id))
+        work = watched(scope, partial(self._answered, body, request_id, is_late))
         answered = self._turns.join(work)
-        return _OVERLOADED if answered is None else await answered
+        answer = None if answered is None else await answered
+        return _OVERLOADED if answer is None else answer
 
-    def _answered(self, body: bytes, request_id: bytes) -> Made:
-        work = partial(self._answer, body, time.time_ns() // 1_000_000)
+    def _answered(self, body: bytes, request_id: bytes, is_late: IsLate) -> Made:
+        work = partial(self._answer, body, time.time_ns() // 1_000_000, is_late)
         made = self._guarded(work, body, request_id)
         if isinstance(made, Answer):
             return made
@@ -157,15 +172,15 @@ class Endpoint:
             return internal_error()
 
 
-def score(engine: Engine, metrics: Metrics) -> Callable[[bytes, int], Made]:
+def score(engine: Engine, metrics: Metrics) -> Answering:
     """Return the answer of ``POST /v1/score``: the decision that stands once `Turns` wrote it."""
     decode = metrics.stages.of("decode", decode_transaction)
     decide = metrics.stages.of("decide", engine.decide)
     unwritten = metrics.unwritten
 
-    def answer(body: bytes, now_ms: int) -> Callable[[], Answer]:
+    def answer(body: bytes, now_ms: int, is_late: IsLate) -> Callable[[], Answer]:
         transaction = decode(body)
-        noted = decide(transaction, now_ms=now_ms)
+        noted = decide(transaction, now_ms=now_ms, is_late=is_late)
         unwritten.add(transaction, noted)
         return partial(_settled, noted)
 
@@ -178,10 +193,10 @@ def _settled(noted: Noted) -> Answer:
     return Answer(200, noted.body)
 
 
-def record(engine: Engine, metrics: Metrics) -> Callable[[bytes, int], Made]:
-    """Return the answer of ``POST /v1/outcomes``."""
+def record(engine: Engine, metrics: Metrics) -> Answering:
+    """Return the answer of ``POST /v1/outcomes``; one that is late is recorded all the same."""
 
-    def answer(body: bytes, now_ms: int) -> Answer:
+    def answer(body: bytes, now_ms: int, _is_late: IsLate) -> Answer:
         outcome = decode_outcome(body)
         is_new = engine.record(outcome, now_ms=now_ms)
         metrics.unwritten.settle()  # what waited was written before it
@@ -195,10 +210,10 @@ def record(engine: Engine, metrics: Metrics) -> Callable[[bytes, int], Made]:
     return answer
 
 
-def recommend(engine: Engine) -> Callable[[bytes, int], Made]:
+def recommend(engine: Engine) -> Answering:
     """Return the answer of ``POST /v1/payment-methods``: the engine's recommendation as JSON."""
 
-    def answer(body: bytes, now_ms: int) -> Answer:
+    def answer(body: bytes, now_ms: int, _is_late: IsLate) -> Answer:
         return Answer(200, _encode(engine.recommend(decode_payment_context(body), now_ms=now_ms)))
 
     return answer
@@ -233,7 +248,7 @@ def _refused_length(given: dict[bytes, bytes]) -> Answer | None:
     return None
 
 
-async def _read(receive: Receive) -> bytes | Answer | None:
+async def read_body(receive: Receive) -> bytes | Answer | None:
     """Return the whole body, a refusal, or ``None`` where the client left."""
     try:
         async with asyncio.timeout(BODY_SECONDS_MAX):

@@ -30,19 +30,14 @@ class SecurityHeaders:
     Parameters
     ----------
     app : ASGIApp
-    carrying : frozenset of str
-        The paths whose POST answers carry the headers by themselves; they pass untouched.
     """
 
-    def __init__(self, app: ASGIApp, carrying: frozenset[str] = frozenset()) -> None:
+    def __init__(self, app: ASGIApp) -> None:
         self._app = app
-        self._carrying = carrying
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve one request."""
-        if scope["type"] != "http" or (
-            scope["path"] in self._carrying and scope["method"] == "POST"
-        ):
+        if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
 

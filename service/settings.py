@@ -15,6 +15,7 @@ from msgspec import Meta, Struct
 
 from fraudkit.errors import InputError
 from fraudkit.journal.record import Durability
+from service.deadlines import DEADLINE_MS_MAX
 
 __all__ = ["LogFormat", "Settings"]
 
@@ -122,6 +123,20 @@ class Settings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
             )
         ),
     ] = "process_kill"
+    spool_dir: (
+        Annotated[
+            str,
+            Meta(
+                min_length=1,
+                description=(
+                    "The folder of `journal.spool`, where orders wait while the journal cannot be "
+                    "written; without it the data folder. A folder on another disk also helps "
+                    "when that of the data folder fails"
+                ),
+            ),
+        ]
+        | None
+    ) = None
     trusted_keys: (
         Annotated[
             str,
@@ -143,6 +158,18 @@ class Settings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
             description="How many requests may wait; the next gets 503 with `Retry-After` at once",
         ),
     ] = 256
+    deadline_ms: Annotated[
+        int,
+        Meta(
+            ge=1,
+            le=DEADLINE_MS_MAX,
+            description=(
+                "How many milliseconds after its head a request is to be answered, where its "
+                "`x-deadline-ms` is not shorter; an order gets the policy's fallback where a "
+                "score would come too late"
+            ),
+        ),
+    ] = 300
     retention_days: (
         Annotated[
             int,

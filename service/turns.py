@@ -17,10 +17,13 @@ from typing import Final
 from fraudkit.errors import FraudkitError
 from service.refusals import Answer
 
-__all__ = ["TURN_SECONDS_MAX", "Made", "Turns", "Work"]
+__all__ = ["TURN_SECONDS_MAX", "WAIT_SECONDS_MAX", "Made", "Turns", "Work"]
 
 TURN_SECONDS_MAX: Final = 0.002
 """How long requests are decided before those that came meanwhile are looked at."""
+
+WAIT_SECONDS_MAX: Final = 1.0
+"""How long a request may have stood in line when its turn comes."""
 
 
 Made = Answer | Callable[[], Answer]
@@ -42,7 +45,7 @@ class Turns:
     refused : callable
         The answer where ``write`` raised this.
     clock : callable
-        Seconds, for the length of a turn.
+        Seconds, for the length of a turn and of a wait.
     """
 
     def __init__(
@@ -57,16 +60,20 @@ class Turns:
         self._clock = clock
         self._waiting_max = waiting_max
         self._refused = refused
-        self._line: deque[tuple[Work, asyncio.Future[Answer]]] = deque()
+        self._line: deque[tuple[Work, asyncio.Future[Answer | None], float]] = deque()
         self._is_called = False
 
-    def join(self, work: Work) -> asyncio.Future[Answer] | None:
-        """Stand in line; ``None`` where the line is full."""
+    def join(self, work: Work) -> asyncio.Future[Answer | None] | None:
+        """Stand in line; ``None`` where the line is full.
+
+        The answer is ``None``, and the work is not done, where that took longer than
+        `WAIT_SECONDS_MAX`: a journal that keeps each turn waiting does not keep the whole line.
+        """
         if len(self._line) >= self._waiting_max:
             return None
         loop = asyncio.get_running_loop()
-        answered: asyncio.Future[Answer] = loop.create_future()
-        self._line.append((work, answered))
+        answered: asyncio.Future[Answer | None] = loop.create_future()
+        self._line.append((work, answered, self._clock()))
         self._call_again()
         return answered
 
@@ -92,18 +99,21 @@ class Turns:
                 asked.set_result(made if isinstance(made, Answer) else made())
         self._call_again()
 
-    def _worked(self) -> list[tuple[Made, asyncio.Future[Answer]]]:
+    def _worked(self) -> list[tuple[Made, asyncio.Future[Answer | None]]]:
         line, done = self._line, []
-        until = self._clock() + TURN_SECONDS_MAX
+        start = self._clock()
         while line:
-            work, answered = line.popleft()
+            work, answered, joined = line.popleft()
             if answered.done():  # whoever asked has left
+                continue
+            if start - joined > WAIT_SECONDS_MAX:
+                answered.set_result(None)
                 continue
             try:
                 done.append((work(), answered))
             except Exception as error:  # noqa: BLE001 - it is told to who asked; the line goes on
                 answered.set_exception(error)
-            if self._clock() > until:
+            if self._clock() > start + TURN_SECONDS_MAX:
                 break
         return done
 

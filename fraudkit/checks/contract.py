@@ -139,13 +139,14 @@ class Contract:
             self._waiting.setdefault(event_id, []).append((status, known_at_ms))
         return past is not None
 
-    def forget(self, event_id: int) -> bool:
+    def forget(self, event_id: int, *, unsaid: tuple[Status, int] | None = None) -> bool:
         """Take an event out again, what was told of it waits; return whether it was held."""
         past = self._find(event_id)
         if past is not None:
             del self._held[event_id]
-            for status, known_at_ms in past.known_at_ms.items():
-                self.record(event_id, status, known_at_ms)
+            for told in past.known_at_ms.items():
+                if told != unsaid:
+                    self.record(event_id, *told)
         return past is not None
 
     def erase(self, event: Event) -> bool:

@@ -33,11 +33,13 @@ class Step(NamedTuple):
     events : tuple of Event
         What is appended or erased, or the query; one but for ``"load"``.
     event_id, status, known_at_ms : int, Status, int
-        Of ``"record"`` and ``"forget"``.
+        Of ``"record"`` and ``"forget"``; what is forgotten with its event, if it is known at
+        another time than 0.
     """
 
     call: Literal[
-        "append", "exchange", "load", "read", "record", "forget", "erase", "counters", "reopen"
+        "append", "exchange", "exchange_at_once", "load", "read", "record", "forget", "erase",
+        "counters", "reopen",
     ]  # fmt: skip
     events: tuple[Event, ...] = ()
     event_id: int = 0
@@ -145,11 +147,15 @@ def _words(step: Step, features: FeatureSet, start_ms: int) -> str:
     if step.call in {"counters", "reopen"}:
         return step.call
     if step.call == "forget":
-        return f"forget id {step.event_id}"
+        told = f" and {_status(step, start_ms)}" if step.known_at_ms else ""
+        return f"forget id {step.event_id}{told}"
     if step.call == "record":
-        told = f"{step.status.name} known at {step.known_at_ms - start_ms:+} ms"
-        return f"record id {step.event_id} {told}"
+        return f"record id {step.event_id} {_status(step, start_ms)}"
     return f"{step.call} " + ", ".join(_told(e, features, start_ms) for e in step.events)
+
+
+def _status(step: Step, start_ms: int) -> str:
+    return f"{step.status.name} known at {step.known_at_ms - start_ms:+} ms"
 
 
 def _told(event: Event, features: FeatureSet, start_ms: int) -> str:
@@ -186,8 +192,9 @@ class _Pair:
                 return self._read(step.events[0])
             case "append":
                 return self._append(step.events[0])
-            case "exchange":
-                return self._exchange(step.events[0])
+            case "exchange" | "exchange_at_once":
+                exchange = self._exchange if step.call == "exchange" else self._exchange_at_once
+                return exchange(step.events[0])
             case "load":
                 return self._load(step.events)
             case "record" | "forget":
@@ -226,6 +233,16 @@ class _Pair:
         expected = self._contract.append(event)
         return fault or _fault("exchange", _name(expected), _name(received))
 
+    def _exchange_at_once(self, event: Event) -> tuple[str, str] | None:
+        row, out = as_row(event, self._plan), self._new_out()
+        received = self.store.exchange_at_once(row, out)
+        fault = None if received is None else self._row_fault(event, out)
+        self._overwrite(row)
+        expected = self._contract.append(event)
+        if received is None:
+            return None
+        return fault or _fault("exchange_at_once", _name(expected), _name(received))
+
     def _load(self, events: Sequence[Event]) -> tuple[str, str] | None:
         rows = np.array([as_row(event, self._plan) for event in events], np.int64)
         rows = rows.reshape(-1, self._plan.n_columns)
@@ -239,8 +256,9 @@ class _Pair:
 
     def _told(self, step: Step) -> tuple[str, str] | None:
         if step.call == "forget":
-            expected = self._contract.forget(step.event_id)
-            received = self.store.forget(step.event_id)
+            unsaid = (step.status, step.known_at_ms) if step.known_at_ms else None
+            expected = self._contract.forget(step.event_id, unsaid=unsaid)
+            received = self.store.forget(step.event_id, unsaid=unsaid)
         else:
             told = (step.event_id, step.status, step.known_at_ms)
             expected, received = self._contract.record(*told), self.store.record(*told)

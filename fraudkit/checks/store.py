@@ -206,7 +206,7 @@ STORE_CHECKS: Final = (
     ),
     StoreCheck(
         name="exchange reads, then appends",
-        rule="An exchange is a read and then an append.",
+        rule="An exchange is a read and then an append; one that is not waited for is not lost.",
         story=stories.exchanged,
     ),
     StoreCheck(
@@ -217,7 +217,7 @@ STORE_CHECKS: Final = (
     ),
     StoreCheck(
         name="forget takes out",
-        rule="A forgotten event counts no more; what was told of it waits for it to come again.",
+        rule="A forgotten event counts no more; what was told of it, and is not unsaid, waits.",
         story=stories.forgotten,
         features=_KNOWN,
     ),

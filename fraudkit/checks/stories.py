@@ -45,7 +45,7 @@ __all__ = [
 ]
 
 _STATUSES: Final = (Status.FRAUD, Status.DECLINED_SOFT)
-_Call = Literal["append", "exchange", "read"]
+_Call = Literal["append", "exchange", "exchange_at_once", "read"]
 
 
 def _calls(call: _Call, *events: Event) -> list[Step]:
@@ -262,13 +262,11 @@ def outcome_first(scene: Scene) -> list[Step]:
 
 
 def exchanged(scene: Scene) -> list[Step]:
-    """Tell of reading and appending in one call, and twice."""
+    """Tell of reading and appending in one call, once without waiting, and once twice."""
     *times, asked = scene.times(6)
-    events = [scene.event(time) for time in times]
-    return [
-        *_calls("exchange", *events, events[scene.up_to(4)]),
-        *_calls("read", scene.event(asked)),
-    ]
+    first, *events = [scene.event(time) for time in times]
+    calls = _calls("exchange", *events, events[scene.up_to(3)])
+    return [*_calls("exchange_at_once", first), *calls, *_calls("read", scene.event(asked))]
 
 
 def loaded(scene: Scene) -> list[Step]:
@@ -302,6 +300,9 @@ def forgotten(scene: Scene) -> list[Step]:
         Step("forget", event_id=event.event_id),
         *reads,
         Step("forget", event_id=event.event_id),
+        *_calls("append", event),
+        *reads,
+        Step("forget", event_id=event.event_id, status=Status.FRAUD, known_at_ms=known),
         *_calls("append", event),
         *reads,
     ]

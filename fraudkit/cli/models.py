@@ -20,8 +20,10 @@ from fraudkit.cli.options import (
     TrustedKeysPath,
 )
 from fraudkit.cli.reading import named_bundle, now_ms, open_registry
+from fraudkit.cli.service_call import ServiceUrl, ask, show_changed, show_in_force
 from fraudkit.cli.tables import add_row, plain_table, printable, words
 from fraudkit.console import print_json
+from fraudkit.errors import InputError
 
 __all__ = [
     "add",
@@ -36,6 +38,7 @@ __all__ = [
     "verify",
 ]
 
+_CURRENT = "current"
 _TIME_MS_MAX = 60_000_000_000_000
 
 _Name = Annotated[str, typer.Argument(help="A name in the registry, or a path with a slash in it.")]
@@ -72,11 +75,17 @@ def show(
     bundle: BundleName = "current",
     models: ModelsFolder = MODELS,
     keys: TrustedKeysPath = None,
+    url: ServiceUrl = None,
     as_json: AsJson = False,  # noqa: FBT002 - a command-line flag
 ) -> None:
-    """Show a bundle: its model card and its key figures."""
+    """Show a bundle: its model card and its key figures; of a service, what decides."""
     from fraudkit.registry.difference import flat
 
+    if url is not None:
+        if bundle != _CURRENT:
+            raise InputError(f"--url shows what decides there, leave {bundle!r} out")
+        show_in_force(ask(url, "/v1/bundle"), as_json=as_json)
+        return
     registry = open_registry(models, keys)
     loaded = registry.load(named_bundle(bundle))
     facts = {
@@ -135,12 +144,18 @@ def promote(
     why: ChangedWhy = "",
     models: ModelsFolder = MODELS,
     keys: TrustedKeysPath = None,
+    url: ServiceUrl = None,
     as_json: AsJson = False,  # noqa: FBT002 - a command-line flag
 ) -> None:
-    """Verify a bundle and put it in force; services take it when they start.
+    """Verify a bundle and put it in force; a service of this folder takes it while it runs.
 
-    A path with a slash in it is taken into the registry first.
+    A path with a slash in it is taken into the registry first. With --url the service does so
+    with a bundle of its own registry; the history then names the key instead of --by.
     """
+    if url is not None:
+        asked = {"bundle": bundle, "why": why}
+        show_changed(ask(url, "/v1/bundle/promote", asked), as_json=as_json)
+        return
     registry = open_registry(models, keys)
     name = registry.add(Path(bundle)) if "/" in bundle else bundle
     change = registry.promote(name, now_ms=now_ms(), by=by, why=why)
@@ -152,9 +167,13 @@ def rollback(
     why: ChangedWhy = "",
     models: ModelsFolder = MODELS,
     keys: TrustedKeysPath = None,
+    url: ServiceUrl = None,
     as_json: AsJson = False,  # noqa: FBT002 - a command-line flag
 ) -> None:
     """Put back what was in force before the newest promotion; again goes further back."""
+    if url is not None:
+        show_changed(ask(url, "/v1/bundle/rollback", {"why": why}), as_json=as_json)
+        return
     change = open_registry(models, keys).rollback(now_ms=now_ms(), by=by, why=why)
     _print_change(change, change.to_bundle, as_json=as_json)
 
@@ -261,7 +280,7 @@ def _print_change(change: Any, name: str, *, as_json: bool) -> None:
     else:
         console.out.print(
             f"[bold]{change.to_bundle}[/bold] is in force, {change.from_bundle or 'nothing'} was; "
-            "restart what serves it",
+            "a service of this folder takes it within two seconds",
             highlight=False,
         )
 

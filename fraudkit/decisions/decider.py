@@ -21,15 +21,17 @@ from fraudkit.decisions.policy import (
     challenges,
     policy_problems,
 )
-from fraudkit.decisions.rule.deciding import decide_many, decide_one
+from fraudkit.decisions.rule.deciding import decide_fallback, decide_many, decide_one
 from fraudkit.decisions.rule.layout import (
     BEGINS,
     BUDGET_USED,
     CEILING_REACHED,
+    DECLINES,
     EXPLORED,
     FLAGS_FROM,
     N_COSTS,
     N_OUT,
+    PLACE,
     PROPENSITY,
     REVIEWS_USED,
 )
@@ -140,6 +142,16 @@ class Decider:
             reached=-1,
         )
 
+    def fall_back(self, transaction: Transaction, amount_minor: int | None) -> Ruling:
+        """Return what the policy's fallback says of an order without a score, and count it.
+
+        A segment's ``never_decline`` and ``always_review`` hold, and so do the limits.
+        """
+        payment, day = transaction.payment, transaction.event_time_ms // _MS_PER_DAY
+        can_challenge = can_be_challenged(payment.method, payment.card.was_3d_secure_successful)
+        order = can_challenge, self._finder.of(transaction), day
+        return self._fallen_back(amount_minor, order, reached=-1)
+
     @property
     def is_limited(self) -> bool:
         """Whether what was decided before bears on what is decided next."""
@@ -162,6 +174,29 @@ class Decider:
         count_earlier(
             event_time_ms // _MS_PER_DAY, ACTIONS.index(held.action), explored_minor, self._memory
         )
+
+    def is_counted_by(self, earlier: Decider) -> bool:
+        """Whether another has counted all that this one's limits count."""
+        if not self.is_limited:
+            return True
+        return earlier.is_limited and len(self._memory[1]) <= len(earlier._memory[1])
+
+    def count_on_from(self, earlier: Decider) -> None:
+        """Take over what another has counted, in place of what this one has.
+
+        Where `is_counted_by` holds, this one then decides as if it had counted all by itself.
+        Where its breaker watches more orders than the other's, it begins with those that the
+        other knows.
+        """
+        state, declines = self._memory
+        held, watched = earlier._memory
+        n_known = min(len(declines), len(watched))
+        latest = np.roll(watched, -int(held[PLACE]))[len(watched) - n_known :]
+        state[:] = held
+        declines[:] = 0
+        declines[:n_known] = latest
+        state[DECLINES] = latest.sum()
+        state[PLACE] = n_known % len(declines) if len(declines) else 0
 
     def of_values(
         self,
@@ -193,10 +228,7 @@ class Decider:
         PolicyError
             If the policy has no such segment.
         """
-        if segment not in self._names:
-            raise PolicyError(f"the policy must have the segment {segment!r}, and it has not")
-        reached = sum(flag for flag in _LIMITS if SHAPED_BY[flag] in shaped_by)
-        own = _NO_COSTS
+        place, own = self._place(segment), _NO_COSTS
         if own_costs:
             own = np.array([own_costs.get(name, np.nan) for name in COST_NAMES])
         return self._ruling(
@@ -204,15 +236,27 @@ class Decider:
                 probability,
                 np.nan if amount_minor is None else float(amount_minor),
                 can_challenge,
-                self._names.index(segment),
+                place,
                 self._least(missing),
                 1.0 if transaction_id is None else self._draw(transaction_id),
                 0,
             ),
             own,
             dict(own_costs or {}),
-            reached=reached,
+            reached=_reached(shaped_by),
         )
+
+    def fallback_of_values(
+        self,
+        amount_minor: int | None,
+        *,
+        can_challenge: bool = True,
+        segment: str | None = None,
+        shaped_by: Sequence[str] = (),
+    ) -> Ruling:
+        """Say what the fallback gives an order, without counting it; see `of_values`."""
+        order = can_challenge, self._place(segment), 0
+        return self._fallen_back(amount_minor, order, reached=_reached(shaped_by))
 
     def possible_own_costs(
         self, own_costs: Mapping[str, float], segment: str | None
@@ -344,6 +388,19 @@ class Decider:
             own_costs,
         )
 
+    def _fallen_back(
+        self, amount_minor: int | None, order: tuple[bool, int, int], *, reached: int
+    ) -> Ruling:
+        written = ACTIONS.index(self.policy.written_fallback.action_for(amount_minor))
+        code = decide_fallback(written, order, self._rules, self._memory, reached)
+        shaped_by = SHAPES[code >> FLAGS_FROM]
+        return Ruling(ACTIONS[code & 3], None, (), self._names[order[1]], shaped_by, None, {})
+
+    def _place(self, segment: str | None) -> int:
+        if segment not in self._names:
+            raise PolicyError(f"the policy must have the segment {segment!r}, and it has not")
+        return self._names.index(segment)
+
     def _least(self, missing: Iterable[str]) -> int:
         if not missing:
             return 0
@@ -355,3 +412,7 @@ class Decider:
             return 1.0
         digest = hashlib.blake2b(transaction_id.encode(), digest_size=8, key=self._key).digest()
         return (int.from_bytes(digest) >> 11) / 2**53
+
+
+def _reached(shaped_by: Sequence[str]) -> int:
+    return sum(flag for flag in _LIMITS if SHAPED_BY[flag] in shaped_by)

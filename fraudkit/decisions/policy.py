@@ -10,10 +10,11 @@ from typing import Annotated, Any, Final, Literal
 import msgspec
 import numpy as np
 import tomli_w
-from msgspec import Meta, Struct
+from msgspec import UNSET, Meta, Struct, UnsetType
 from numpy.typing import NDArray
 
 from fraudkit.decisions.costs import COST_NAMES, Costs, Minor, Share
+from fraudkit.decisions.fallback import Fallback, fallback_problems
 from fraudkit.decisions.segments import (
     CutOffs,
     OddsFactor,
@@ -67,9 +68,13 @@ class WhenMissing(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True)
         The store of past events cannot be reached, so every window is unknown.
     ip, card_ranges, mail_domains : {"decide", "review", "decline"}
         No such source is configured, see `fraudkit.features.enrichment`.
+    journal : {"decide", "review", "decline"}
+        The journal cannot be written, and decisions wait beside it, as durable: see
+        `fraudkit.journal.spooled`. A repeat may not be known as one.
     """
 
     store: Missing = "review"
+    journal: Missing = "decide"
     ip: Missing = "decide"
     card_ranges: Missing = "decide"
     mail_domains: Missing = "decide"
@@ -184,6 +189,8 @@ class Policy(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
         What to do where the amount cannot be brought into the costs' currency.
     when_missing : WhenMissing
         What to do where a source is missing.
+    fallback : Fallback or UNSET
+        What to do where there is no time for a score; see `written_fallback`.
     """
 
     costs: Costs = Costs()
@@ -198,6 +205,13 @@ class Policy(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     guardrails: Guardrails | None = None
     on_unknown_amount: Literal["review", "decline", "approve"] = "review"
     when_missing: WhenMissing = WhenMissing()
+    # Not written where it is not set, so that a policy without it keeps its digest.
+    fallback: Fallback | UnsetType = UNSET
+
+    @property
+    def written_fallback(self) -> Fallback:
+        """The fallback in force: review every order, where the policy has no such table."""
+        return Fallback() if isinstance(self.fallback, UnsetType) else self.fallback
 
     @property
     def digest(self) -> str:
@@ -256,6 +270,7 @@ def policy_problems(policy: Policy) -> Iterator[str]:
         if policy.odds_factor != 1.0:
             yield f"/odds_factor: expected 1 beside cut_offs, got {policy.odds_factor}"
     yield from segment_problems(policy.segments)
+    yield from fallback_problems(policy.written_fallback, "/fallback")
     for number, segment in enumerate(policy.segments):
         if "currency" in segment.costs:
             yield f"/segments/{number}/costs/currency: expected in /costs only"

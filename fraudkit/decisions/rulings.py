@@ -15,6 +15,7 @@ from fraudkit.decisions.rule.layout import (
     BUDGET_USED,
     CEILING_REACHED,
     EXPLORED,
+    FALLBACK,
     MISSING,
     REVIEWS_USED,
     UNKNOWN_AMOUNT,
@@ -24,6 +25,7 @@ from fraudkit.domain.decision import Action, ActionRange, ExpectedCost
 __all__ = ["SHAPED_BY", "SHAPES", "Ruling", "Rulings", "ranges_of"]
 
 SHAPED_BY: Final = {
+    FALLBACK: "fallback",
     ASKED_REVIEW: "always_review",
     UNKNOWN_AMOUNT: "unknown_amount",
     MISSING: "missing_source",
@@ -48,7 +50,7 @@ class Ruling(Struct, frozen=True):
     ----------
     action : {"approve", "challenge", "review", "decline"}
     cost : ExpectedCost or None
-        ``None`` where the amount is not known.
+        ``None`` where the amount is not known, and of a fallback.
     ranges : tuple of ActionRange
     segment : str or None
     shaped_by : tuple of str

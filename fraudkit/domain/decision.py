@@ -103,14 +103,16 @@ class Decision(Struct, frozen=True, kw_only=True):
     action : {"approve", "challenge", "review", "decline"}
         The action of the least expected cost, or what the policy says where costs cannot be
         told.
-    fraud_probability : float
-        Calibrated, in [0, 1].
-    raw_score : float
-        The model's log-odds before calibration.
+    fraud_probability : float or None
+        Calibrated, in [0, 1]. ``None`` where there was no time for a score: the action is then
+        the policy's fallback.
+    raw_score : float or None
+        The model's log-odds before calibration; ``None`` as ``fraud_probability``.
     reasons : tuple of Reason
         What raised the risk most, strongest first.
     expected_cost_minor : ExpectedCost or None
-        ``None`` where the amount cannot be brought into the policy's currency.
+        ``None`` where the amount cannot be brought into the policy's currency, or there was no
+        time for a score.
     currency : str
         Of the expected costs.
     versions : Versions
@@ -118,15 +120,17 @@ class Decision(Struct, frozen=True, kw_only=True):
     warnings : tuple of InputWarning
         What was odd about the input.
     degraded : tuple of str
-        Sources that were missing; empty in normal service.
+        Sources that were missing, and ``deadline`` where there was no time for a score; empty in
+        normal service.
     segment : str or None
         The policy's segment that the order belongs to.
     ranges : tuple of ActionRange
-        The thresholds that held for this order, at its amount and in its segment, ascending.
+        The thresholds that held for this order, at its amount and in its segment, ascending;
+        none where there was no time for a score.
     shaped_by : tuple of str
-        What shaped the action besides its cost: ``always_review``, ``unknown_amount``,
-        ``missing_source``, ``review_capacity_used``, ``decline_ceiling_reached``,
-        ``exploration_budget_used``, ``explored``.
+        What shaped the action besides its cost: ``fallback``, ``always_review``,
+        ``unknown_amount``, ``missing_source``, ``review_capacity_used``,
+        ``decline_ceiling_reached``, ``exploration_budget_used``, ``explored``.
     approve_propensity : float or None
         The probability with which this order, which cost would decline, was approved all the
         same; ``None`` where nothing was left to chance.
@@ -137,8 +141,8 @@ class Decision(Struct, frozen=True, kw_only=True):
 
     transaction_id: str
     action: Action
-    fraud_probability: float
-    raw_score: float
+    fraud_probability: float | None
+    raw_score: float | None
     reasons: tuple[Reason, ...]
     expected_cost_minor: ExpectedCost | None
     currency: str

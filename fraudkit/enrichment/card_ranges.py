@@ -47,6 +47,8 @@ class CardRangeFile:
 
     __slots__ = ("_lengths", "_ranges", "_version")
 
+    answers_at_once = True
+
     def __init__(self, path: str | PathLike[str]) -> None:
         content = _content(Path(path))
         self._version = hashlib.sha256(content).hexdigest()[:16]

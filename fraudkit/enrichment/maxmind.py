@@ -58,6 +58,8 @@ class MaxMindFile:
 
     __slots__ = ("_files",)
 
+    answers_at_once = True
+
     def __init__(self, *paths: str | PathLike[str]) -> None:
         if not paths:
             raise DataFileError("there must be at least one .mmdb file, got none")

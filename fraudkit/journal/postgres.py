@@ -147,6 +147,17 @@ class PostgresJournal(PostgresErasing):
         """Host, port and database, as errors name them."""
         return self._link.name
 
+    def set_timeouts(self, timeouts: PostgresTimeouts) -> None:
+        """Wait so long from now on, and connect anew."""
+        with self._guard:
+            self._timeouts = self._link.timeouts = timeouts
+            self._link.ask(lambda _connection, _is_again: None, "opened")
+
+    @property
+    def is_away(self) -> bool:
+        """``False``: nothing waits elsewhere."""
+        return False
+
     def append(self, record: Record) -> bool:
         """Write a record; durable when this returns, as ``durability`` says.
 

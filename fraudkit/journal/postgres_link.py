@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from typing import Any, Final, TypeVar
@@ -13,12 +14,13 @@ from psycopg.abc import PQGen
 from psycopg.pq import TransactionStatus
 from psycopg.rows import TupleRow
 
-from fraudkit.errors import JournalError
+from fraudkit.circuit_breaker import CircuitBreaker
+from fraudkit.errors import JournalError, RecordRefused
 
 __all__ = ["BoundedConnection", "PostgresLink", "PostgresTimeouts"]
 
 _Result = TypeVar("_Result")
-_GRACE_MS: Final = 250  # the server ends a statement first, and says so
+_GRACE_MS_MAX: Final = 250  # the server ends a statement first, and says so
 _POLL_S: Final = 0.05
 _TIMEOUT_MS_MAX: Final = 600_000
 _SCHEMES: Final = ("postgresql://", "postgres://")
@@ -49,21 +51,25 @@ class PostgresTimeouts(Struct, frozen=True, kw_only=True):
         For a connection to one of the hosts of the URL, in milliseconds.
     statement_ms : int
         For one statement, in milliseconds. The server ends it then; where the server does not
-        answer at all, it is given up a quarter of a second later.
+        answer at all, it is given up a third of this later, at most a quarter of a second.
+    retry_after_ms : int
+        After a statement or a connection that took too long, how long everything fails at once,
+        without asking.
 
     Raises
     ------
     fraudkit.errors.JournalError
-        If one is not 1 to 600,000.
+        If one is not 1 to 600,000; the last may be 0.
 
     Examples
     --------
     >>> PostgresTimeouts(connect_ms=200)
-    PostgresTimeouts(connect_ms=200, statement_ms=1000)
+    PostgresTimeouts(connect_ms=200, statement_ms=1000, retry_after_ms=0)
     """
 
     connect_ms: int = 1000
     statement_ms: int = 1000
+    retry_after_ms: int = 0
 
     def __post_init__(self) -> None:
         for name, value in (("connect", self.connect_ms), ("statement", self.statement_ms)):
@@ -71,6 +77,34 @@ class PostgresTimeouts(Struct, frozen=True, kw_only=True):
                 raise JournalError(
                     f"{name}_timeout_ms must be 1 to {_TIMEOUT_MS_MAX:,}. Got {value:,}"
                 )
+        if not 0 <= self.retry_after_ms <= _TIMEOUT_MS_MAX:
+            raise JournalError(
+                f"retry_after_ms must be 0 to {_TIMEOUT_MS_MAX:,}. Got {self.retry_after_ms:,}"
+            )
+
+    @classmethod
+    def within(cls, deadline_ms: float) -> PostgresTimeouts:
+        """Return times that fit a deadline: a third of it for a statement and its giving up.
+
+        Of a deadline below 240 ms it is 80 ms all the same, and a connection has no less than
+        250 ms: what they cannot do goes to the spool, and has to come back from there.
+
+        Examples
+        --------
+        >>> PostgresTimeouts.within(300.0)
+        PostgresTimeouts(connect_ms=300, statement_ms=75, retry_after_ms=500)
+        """
+        answer_ms = min(max(deadline_ms / 3, 80.0), 1250.0)
+        return cls(
+            connect_ms=round(min(max(deadline_ms, 250.0), 1000.0)),
+            statement_ms=round(answer_ms * 3 / 4),
+            retry_after_ms=500,
+        )
+
+    @property
+    def answer_ms(self) -> float:
+        """How long a server is waited for that does not answer at all."""
+        return self.statement_ms + min(_GRACE_MS_MAX, self.statement_ms / 3)
 
 
 class BoundedConnection(Connection[TupleRow]):
@@ -112,6 +146,8 @@ class PostgresLink:
     timeouts : PostgresTimeouts
     prepare : callable
         Called with every new connection before it is used.
+    monotonic_s : callable
+        Returns seconds from a clock that never runs back. It measures the pause after a failure.
 
     Attributes
     ----------
@@ -129,13 +165,30 @@ class PostgresLink:
         url: str,
         timeouts: PostgresTimeouts,
         prepare: Callable[[BoundedConnection], None],
+        monotonic_s: Callable[[], float] = time.monotonic,
     ) -> None:
         self._parameters = _parameters(url, timeouts)
-        self._timeouts = timeouts
-        self._prepare = prepare
         self._connection: BoundedConnection | None = None
         self._is_closed = False
+        self._monotonic_s = monotonic_s
+        self.timeouts = timeouts
+        self._prepare = prepare
         self.name = _shown(self._parameters)
+
+    @property
+    def timeouts(self) -> PostgresTimeouts:
+        """How long it waits; what is set holds from the next connection on, which is made anew."""
+        return self._timeouts
+
+    @timeouts.setter
+    def timeouts(self, timeouts: PostgresTimeouts) -> None:
+        self._timeouts = timeouts
+        self._breaker = CircuitBreaker(
+            retry_after_ms=timeouts.retry_after_ms,
+            slow_ms=float("inf"),
+            monotonic_s=self._monotonic_s,
+        )
+        self._drop()
 
     def ask(self, work: Callable[[BoundedConnection, bool], _Result], attempt: str) -> _Result:
         """Return what work does with the connection.
@@ -149,6 +202,11 @@ class PostgresLink:
         fraudkit.errors.JournalError
             If it cannot be done; ``attempt`` says what: ``"read"``.
         """
+        if self._breaker.is_open:
+            raise JournalError(
+                f"The journal {self.name} cannot be {attempt}: it did not answer a moment ago, and "
+                f"is asked again {self.timeouts.retry_after_ms:,} ms after that"
+            )
         is_again = False
         while True:
             connection = self._opened(attempt)
@@ -158,6 +216,8 @@ class PostgresLink:
                 was_lost = connection.closed
                 self._drop_unless_idle(connection)
                 if is_again or not was_lost:
+                    if _took_too_long(error):
+                        self._breaker.failed()
                     raise self.wrapped(error, attempt) from error
             except BaseException:
                 self._drop_unless_idle(connection)
@@ -166,7 +226,9 @@ class PostgresLink:
 
     def wrapped(self, error: Exception, attempt: str) -> JournalError:
         """Return the error to raise in the place of one of psycopg's."""
-        return JournalError(
+        is_of_record = isinstance(error, psycopg.DataError | UnicodeEncodeError)
+        kind = RecordRefused if is_of_record and attempt == "written" else JournalError
+        return kind(
             f"The journal {self.name} cannot be {attempt}: {self._told(error)}; {_fix(error)}"
         )
 
@@ -207,10 +269,11 @@ class PostgresLink:
             finally:
                 wanted.close()
             connection = BoundedConnection(made)
-            connection.answer_s = (self._timeouts.statement_ms + _GRACE_MS) / 1000
+            connection.answer_s = self._timeouts.answer_ms / 1000
             connection.autocommit = True
             return connection
         assert failure is not None  # noqa: S101 - there is at least one host
+        self._breaker.failed()
         raise failure
 
     def _drop_unless_idle(self, connection: Connection[TupleRow]) -> None:
@@ -248,7 +311,7 @@ def _parameters(url: str, timeouts: PostgresTimeouts) -> dict[str, Any]:
         "keepalives_idle": 1,
         "keepalives_interval": 1,
         "keepalives_count": 3,
-        "tcp_user_timeout": timeouts.statement_ms + _GRACE_MS,
+        "tcp_user_timeout": timeouts.statement_ms + _GRACE_MS_MAX,
     }
     return {**defaults, **given, "client_encoding": "UTF8"}
 
@@ -275,6 +338,11 @@ def _shown(parameters: dict[str, Any]) -> str:
     host = parameters.get("host") or parameters.get("hostaddr") or "(local)"
     port = parameters.get("port") or 5432
     return f"{host}:{port}/{parameters.get('dbname') or parameters.get('user') or ''}"
+
+
+def _took_too_long(error: psycopg.Error) -> bool:
+    """Return whether the server was waited for in vain: it ended the statement, or said nothing."""
+    return isinstance(error, psycopg.errors.QueryCanceled) or error.sqlstate is None
 
 
 def _fix(error: Exception) -> str:

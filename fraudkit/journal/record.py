@@ -78,6 +78,11 @@ class Journal(Protocol):
     It is append-only: nothing changes a record, and only `erase` removes one.
     """
 
+    @property
+    def is_away(self) -> bool:
+        """Whether records wait elsewhere, because the journal itself cannot be written."""
+        ...
+
     def append(self, record: Record) -> bool:
         """Write a record.
 
@@ -113,7 +118,7 @@ class Journal(Protocol):
         ...
 
     def records(self) -> Iterator[Record]:
-        """Yield every record in the order in which it was written."""
+        """Yield every record appended before this call, in the order in which it was written."""
         ...
 
     def decisions_of(self, entity: str, key: int) -> Iterator[DecisionRecord]:

@@ -15,7 +15,7 @@ from threading import Lock
 from types import TracebackType
 from typing import Self
 
-from fraudkit.errors import JournalError
+from fraudkit.errors import JournalError, RecordRefused
 from fraudkit.journal.checkpoints import Checkpoints
 from fraudkit.journal.record import (
     DecisionRecord,
@@ -34,7 +34,6 @@ from fraudkit.journal.writer_lock import open_private, writer_lock
 __all__ = ["SqliteJournal"]
 
 _PAGE_RECORDS = 512
-_BUSY_TIMEOUT_S = 1.0
 _SQLITE_OLDEST = (3, 37)  # the first with strict tables
 _FREE_BYTES_MIN = 16 * 1024 * 1024
 _LOG_BYTES_KEPT = 16 * 1024 * 1024
@@ -66,6 +65,8 @@ class SqliteJournal(SqliteErasing):
         waits for the disk on every append (milliseconds instead of microseconds).
     read_only : bool
         Take no lock and write nothing; see `open_readonly`.
+    busy_timeout_ms : int
+        How long another program that holds the file is waited for.
 
     Raises
     ------
@@ -102,6 +103,7 @@ class SqliteJournal(SqliteErasing):
         *,
         durability: Durability = "process_kill",
         read_only: bool = False,
+        busy_timeout_ms: int = 1_000,
     ) -> None:
         self.path = Path(path).resolve()
         self._guard = Lock()
@@ -111,7 +113,7 @@ class SqliteJournal(SqliteErasing):
             if not read_only:
                 os.close(open_private(self.path))
                 self._lock_file = writer_lock(self.path)
-            self._connection = _connect(self.path, durability, read_only=read_only)
+            self._connection = _connect(self.path, durability, busy_timeout_ms, read_only=read_only)
             self._checkpoints = None if read_only else Checkpoints(self.path)
         except BaseException:
             self._unlock()
@@ -124,6 +126,11 @@ class SqliteJournal(SqliteErasing):
         Takes no lock. `append` on it raises `JournalError`.
         """
         return cls(path, read_only=True)
+
+    @property
+    def is_away(self) -> bool:
+        """``False``: nothing waits elsewhere."""
+        return False
 
     def append(self, record: Record) -> bool:
         """Write a record; durable when this returns, as ``durability`` says.
@@ -144,8 +151,10 @@ class SqliteJournal(SqliteErasing):
             insertions = [insertion(record) for record in records]
             with self._guard:
                 written = self._written(insertions)
-        except (sqlite3.Error, OverflowError, UnicodeEncodeError) as error:
+        except sqlite3.Error as error:
             raise wrapped(error, self.path, "written") from error
+        except (OverflowError, UnicodeEncodeError) as error:
+            raise RecordRefused(f"The journal {self.path} cannot be written: {error}") from error
         if self._checkpoints is not None:
             self._checkpoints.note_commit()
         return written
@@ -238,7 +247,9 @@ class SqliteJournal(SqliteErasing):
             self._lock_file = None
 
 
-def _connect(path: Path, durability: Durability, *, read_only: bool) -> sqlite3.Connection:
+def _connect(
+    path: Path, durability: Durability, busy_timeout_ms: int, *, read_only: bool
+) -> sqlite3.Connection:
     check_durability(durability)
     if sqlite3.sqlite_version_info < _SQLITE_OLDEST:
         raise JournalError(f"SQLite must be 3.37 or later. Got {sqlite3.sqlite_version}.")
@@ -247,7 +258,7 @@ def _connect(path: Path, durability: Durability, *, read_only: bool) -> sqlite3.
         connection = sqlite3.connect(
             f"{path.as_uri()}?mode={'ro' if read_only else 'rw'}",
             uri=True,
-            timeout=_BUSY_TIMEOUT_S,
+            timeout=busy_timeout_ms / 1000,
             isolation_level=None,
             check_same_thread=False,
         )

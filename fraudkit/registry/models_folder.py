@@ -189,8 +189,8 @@ class Registry:
     ) -> Change | None:
         """Put a bundle of the registry in force, after verifying it.
 
-        Returns the change, or ``None`` where it is in force already. What serves takes it at
-        its next start.
+        Returns the change, or ``None`` where it is in force already. A service of this
+        folder takes it while it runs.
 
         Parameters
         ----------
@@ -226,8 +226,20 @@ class Registry:
                 msgspec.structs.replace(change, override=override, checks=checks or {})
             )
 
-    def rollback(self, *, now_ms: int, by: str, why: str = "") -> Change:
+    def before(self) -> Held | None:
+        """Return what a rollback would put back in force, or ``None`` where nothing was before."""
+        stack = stack_of(self.history())
+        current = self.current()
+        if stack and stack[-1].name != current:
+            return stack[-1]  # what is in force was put there by hand
+        return stack[-2] if len(stack) >= 2 else None
+
+    def rollback(
+        self, *, now_ms: int, by: str, why: str = "", only_to: str | None = None
+    ) -> Change:
         """Put back in force what was before the newest promotion; again, what was before that.
+
+        ``only_to`` is the name that it must lead to, if given.
 
         Raises
         ------
@@ -241,6 +253,11 @@ class Registry:
             if before is None or len(stack) < 2:
                 raise BundleError(f"{self.folder} must have had another bundle in force before")
             after = stack[-2]
+            if only_to not in {None, after.name}:
+                raise BundleError(
+                    f"{self.folder} must still go back to {only_to}, it goes back to "
+                    f"{after.name} by now; look at `fraudkit models history`"
+                )
             version = self.verify(self._member(after.name).name).version
             if after.version not in {None, version}:
                 raise BundleError(

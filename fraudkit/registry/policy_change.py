@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any, Final
@@ -24,7 +25,10 @@ from fraudkit.scoring.bundle import sign_bundle
 from fraudkit.scoring.durable_files import replace_folder
 from fraudkit.scoring.manifest import MANIFEST, CheckedFiles, manifest_of
 
-__all__ = ["PolicyChange", "policy_differences", "promote_policy"]
+__all__ = ["CarryOut", "PolicyChange", "policy_differences", "promote_policy"]
+
+CarryOut = Callable[[str, Callable[[], Change | None]], Change | None]
+"""Takes a version and what puts it in force, calls that, and returns the change."""
 
 _UNCHECKED: Final = (
     "guardrails must be held against recent orders, none were given; give --scores and --data"
@@ -75,6 +79,7 @@ def promote_policy(  # noqa: PLR0913 - what a history holds of a change
     why: str = "",
     override: str = "",
     private_key_path: Path | None = None,
+    carry_out: CarryOut = lambda _version, change: change(),
 ) -> PolicyChange:
     """Put the bundle in force, with another policy, in force in its place.
 
@@ -98,6 +103,9 @@ def promote_policy(  # noqa: PLR0913 - what a history holds of a change
         was and the figures.
     private_key_path : Path, optional
         Signs the new bundle; see `fraudkit.scoring.bundle.sign_bundle`.
+    carry_out : callable
+        Is given the new version, which is in the registry by then, and must call what it is given
+        to put it in force; what it raises stops the change.
 
     Raises
     ------
@@ -124,20 +132,24 @@ def promote_policy(  # noqa: PLR0913 - what a history holds of a change
     failed = _failed(old, new, checks)
     if failed and not override.strip():
         raise GuardrailError(
-            f"{origin}: " + "\n  ".join(failed) + "\n  --override REASON puts it in force anyway"
+            f"{origin}: " + "\n  ".join(failed) + "\n  --override REASON puts it in force anyway",
+            failed,
         )
     differences = policy_differences(old, new)
     if files.contents["policy.toml"] == text.encode():
         return PolicyChange(bundle=base, change=None, differences=differences, checks=checks)
     version = _added(registry, files, text, private_key_path)
-    change = registry.promote(
+    change = carry_out(
         version,
-        now_ms=now_ms,
-        by=by,
-        why=why,
-        override=override if failed else "",
-        checks=None if checks is None else msgspec.json.decode(msgspec.json.encode(checks)),
-        only_from=files.version,
+        lambda: registry.promote(
+            version,
+            now_ms=now_ms,
+            by=by,
+            why=why,
+            override=override if failed else "",
+            checks=None if checks is None else msgspec.json.decode(msgspec.json.encode(checks)),
+            only_from=files.version,
+        ),
     )
     return PolicyChange(bundle=version, change=change, differences=differences, checks=checks)
 

@@ -149,6 +149,12 @@ class MemoryStore:
         )
         return self.append(event) if found == NO_ROOM else self._appended(event, found)
 
+    def exchange_at_once(
+        self, event: NDArray[np.int64], out: NDArray[np.float64]
+    ) -> Appended | None:
+        """`exchange`: no other process is asked."""
+        return self.exchange(event, out)
+
     def _appended(self, event: NDArray[np.int64], found: int) -> Appended:
         if self._pending and found == event_log.ACCEPTED:
             self._settle(int(event[0]))
@@ -174,15 +180,16 @@ class MemoryStore:
         self._pending.setdefault(event_id, []).append((column, known_at_ms))
         self._n_pending += 1
 
-    def forget(self, event_id: int) -> bool:
+    def forget(self, event_id: int, *, unsaid: tuple[Status, int] | None = None) -> bool:
         """Take an event out again; see `StateStore.forget`."""
         place = int(_find(*self._log, event_id))
         if place < 0:
             return False
         known = self._log.rows[place, FIRST_STATUS : self._plan.first_hash].tolist()
         _forget(*self._log, event_id)
+        taken_back = (self._plan.status_column(unsaid[0]), unsaid[1]) if unsaid else None
         for column, known_at_ms in enumerate(known, FIRST_STATUS):
-            if known_at_ms != NEVER:
+            if known_at_ms != NEVER and (column, known_at_ms) != taken_back:
                 self._wait(event_id, column, known_at_ms)
         return True
 

@@ -127,6 +127,7 @@ class RedisStore:
         self._backlog_max = backlog_max
         self._missed: dict[int, NDArray[np.int64]] = {}
         self._missed_told: deque[Told] = deque()
+        self._put_off_id: int | None = None
 
     @property
     def counters(self) -> StoreCounters:
@@ -180,10 +181,19 @@ class RedisStore:
             self._keep(event)
             raise
 
+    def exchange_at_once(
+        self, event: NDArray[np.int64], _out: NDArray[np.float64]
+    ) -> Appended | None:
+        """Keep an event for the next call that appends; nothing is read, see `StateStore`."""
+        self._keep(event)
+        self._put_off_id = int(event[EVENT_ID])
+        return None
+
     def record(self, event_id: int, status: Status, known_at_ms: int) -> bool:
         """Note what became of an event; see `StateStore.record`.
 
-        Of the event that the call before took in it is sent without waiting for an answer.
+        Of the event that the call before took in it is sent without waiting for an answer; of
+        one that `exchange_at_once` kept it is kept too, and sent after it.
 
         Raises
         ------
@@ -193,19 +203,19 @@ class RedisStore:
         if status not in self._plan.statuses:
             return self._events.holds(event_id)
         told = Told(event_id, self._plan.statuses.index(status), known_at_ms)
+        if event_id == self._put_off_id and event_id in self._missed:
+            self._keep_told(told)
+            return True
         if self._events.tell_of_latest(told):
             return True
         try:
             self._catch_up()
             return self._events.tell([told])[0]
         except StoreError:
-            self._missed_told.append(told)
-            if len(self._missed_told) > self._backlog_max:
-                self._missed_told.popleft()
-                self._events.counters.count("outcomes_dropped")
+            self._keep_told(told)
             raise
 
-    def forget(self, event_id: int) -> bool:
+    def forget(self, event_id: int, *, unsaid: tuple[Status, int] | None = None) -> bool:
         """Take an event out again; see `StateStore.forget`.
 
         Raises
@@ -214,7 +224,12 @@ class RedisStore:
             If Redis cannot serve. An event that it holds then stays.
         """
         was_missed = self._missed.pop(event_id, None) is not None
-        return self._events.forget(event_id) or was_missed
+        taken_back = None
+        if unsaid is not None and unsaid[0] in self._plan.statuses:
+            taken_back = Told(event_id, self._plan.statuses.index(unsaid[0]), unsaid[1])
+            with suppress(ValueError):
+                self._missed_told.remove(taken_back)
+        return self._events.forget(event_id, taken_back) or was_missed
 
     def erase(self, event: NDArray[np.int64]) -> bool:
         """Take an event out for good; see `StateStore.erase`.
@@ -273,6 +288,12 @@ class RedisStore:
         if len(self._missed) > self._backlog_max:
             del self._missed[next(iter(self._missed))]
             self._events.counters.count("evicted_by_capacity")
+
+    def _keep_told(self, told: Told) -> None:
+        self._missed_told.append(told)
+        if len(self._missed_told) > self._backlog_max:
+            self._missed_told.popleft()
+            self._events.counters.count("outcomes_dropped")
 
     def _catch_up(self, event: NDArray[np.int64] | None = None) -> None:
         """Send some of what waits, an earlier content of the event's id first."""

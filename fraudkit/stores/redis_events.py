@@ -25,6 +25,7 @@ from fraudkit.features.window_arrays import (
     EVENT_ID,
     EVENT_TIME,
     FIRST_STATUS,
+    NEVER,
     NO_KEY,
     new_scratch,
 )
@@ -166,12 +167,9 @@ class RedisEvents:
         """Note outcomes; return of each whether its event is held."""
         commands, self._latest = self._commands, None
         held = self._link.run([commands.tell(*outcome) for outcome in told])
-        changed = [
-            change
-            for outcome, row in zip(told, held, strict=True)
-            if row is not None
-            for change in self._noted(_event_of(row), outcome.place, "merge")
-        ]
+        changed = self._merged(
+            self._looked_at(event, columns) for event, columns in _changed_by(told, held)
+        )
         if changed:
             self._link.run(changed)
         return [row is not None for row in held]
@@ -188,7 +186,7 @@ class RedisEvents:
         column = FIRST_STATUS + told.place
         self._latest = event = event.copy()
         event[column] = min(event[column], told.known_at_ms)
-        self._link.post([self._commands.tell(*told), *self._noted(event, told.place, "note")])
+        self._link.post([self._commands.tell(*told), *self._noted(event, told.place)])
         return True
 
     def read_counters(self) -> StoreCounters:
@@ -202,14 +200,21 @@ class RedisEvents:
         (value,) = self._link.run([self._commands.held(event_id)])
         return self._commands.is_row(value)
 
-    def forget(self, event_id: int) -> bool:
-        """Take an event out, what was told of it waits; return whether it was held."""
+    def forget(self, event_id: int, unsaid: Told | None) -> bool:
+        """Take an event out; what was told of it waits, but for ``unsaid``.
+
+        Returns whether it was held.
+        """
         self._latest = None
         (value,) = self._link.run([self._commands.held(event_id)])
         if not self._commands.is_row(value):
             return False
         event = _event_of(value)
-        self._link.run([*self._removals(event), self._commands.unsettle(event)])
+        removals = self._removals(event)
+        if unsaid is not None and event[FIRST_STATUS + unsaid.place] == unsaid.known_at_ms:
+            event = event.copy()
+            event[FIRST_STATUS + unsaid.place] = NEVER
+        self._link.run([*removals, self._commands.unsettle(event)])
         return True
 
     def erase(self, event: NDArray[np.int64]) -> bool:
@@ -286,30 +291,38 @@ class RedisEvents:
 
     def _put(self, events: Iterable[NDArray[np.int64]]) -> None:
         """Put rows in, or what is known of them, a key by a command, and advance the clock."""
-        blocks: dict[bytes, tuple[int, list[bytes]]] = {}
-        ordered = sorted(events, key=lambda event: (event[EVENT_TIME], event[EVENT_ID]))
-        for event in ordered:
-            for entity, key, row in zip(*self._layout.entity_rows(event), strict=True):
-                blocks.setdefault(key, (entity, []))[1].append(row)
+        ordered = sorted(events, key=_place_in_time)
         if not ordered:
             return
-        held = EntityRows(
+        newest = ordered[-1]
+        advance = self._commands.advance(int(newest[EVENT_ID]), int(newest[EVENT_TIME]))
+        merged = self._merged(map(self._layout.entity_rows, ordered))
+        _, *let_go = self._link.run([advance, *merged])
+        self.counters.count("evicted_by_capacity", sum(let_go))
+
+    def _merged(self, held: Iterable[EntityRows]) -> list[Command]:
+        """Return what merges the rows of several events, in their order, a key by a command."""
+        blocks: dict[bytes, tuple[int, list[bytes]]] = {}
+        for one in held:
+            for entity, key, row in zip(*one, strict=True):
+                blocks.setdefault(key, (entity, []))[1].append(row)
+        together = EntityRows(
             [entity for entity, _ in blocks.values()],
             list(blocks),
             [b"".join(rows) for _, rows in blocks.values()],
         )
-        newest = ordered[-1]
-        advance = self._commands.advance(int(newest[EVENT_ID]), int(newest[EVENT_TIME]))
-        _, *let_go = self._link.run([advance, *self._changes(held, "merge")])
-        self.counters.count("evicted_by_capacity", sum(let_go))
+        return self._changes(together, "merge")
 
-    def _noted(
-        self, event: NDArray[np.int64], place: int, mode: Literal["merge", "note"]
-    ) -> list[Command]:
+    def _noted(self, event: NDArray[np.int64], place: int) -> list[Command]:
         """Return the commands that note an event's "known at" times where one is looked at."""
-        column, held = FIRST_STATUS + place, self._layout.entity_rows(event)
-        is_looked_at = [column in self._layout.columns[entity] for entity in held.entities]
-        return self._changes(held.where(is_looked_at), mode)
+        return self._changes(self._looked_at(event, [FIRST_STATUS + place]), "note")
+
+    def _looked_at(self, event: NDArray[np.int64], columns: Iterable[int]) -> EntityRows:
+        """Return an event for those of its entities whose windows need one of the columns."""
+        held, wanted = self._layout.entity_rows(event), set(columns)
+        return held.where(
+            [not wanted.isdisjoint(self._layout.columns[entity]) for entity in held.entities]
+        )
 
     def _removals(self, event: NDArray[np.int64]) -> list[Command]:
         return self._changes(self._layout.entity_rows(event), "remove")
@@ -342,6 +355,24 @@ class RedisEvents:
             self._link.post([self._commands.upkeep], at_once=False)
         self._n_exchanges += 1
         self.counters.send()
+
+
+def _changed_by(
+    told: Sequence[Told], held: Sequence[bytes | None]
+) -> list[tuple[NDArray[np.int64], set[int]]]:
+    """Return the events that are held, in order, each with the columns that were told of it."""
+    events: dict[int, NDArray[np.int64]] = {}
+    columns: dict[int, set[int]] = {}
+    for outcome, row in zip(told, held, strict=True):
+        if row is not None:  # of several outcomes of an event the last reply has them all
+            events[outcome.event_id] = _event_of(row)
+            columns.setdefault(outcome.event_id, set()).add(FIRST_STATUS + outcome.place)
+    ordered = sorted(events.values(), key=_place_in_time)
+    return [(event, columns[int(event[EVENT_ID])]) for event in ordered]
+
+
+def _place_in_time(event: NDArray[np.int64]) -> tuple[int, int]:
+    return int(event[EVENT_TIME]), int(event[EVENT_ID])
 
 
 def _event_of(row: bytes) -> NDArray[np.int64]:

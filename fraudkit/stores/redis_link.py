@@ -15,6 +15,7 @@ from typing import Never, TypeVar
 
 from redis import exceptions as redis_errors
 
+from fraudkit.circuit_breaker import CircuitBreaker
 from fraudkit.errors import StoreError
 from fraudkit.stores.redis_nodes import Command, RedisNodes, RedisTimeouts, Reply
 
@@ -49,7 +50,12 @@ class RedisLink:
         self._timeouts = timeouts
         self._monotonic_s = monotonic_s
         self._pid = os.getpid()
-        self._down_until_s = float("-inf")
+        self._breaker = CircuitBreaker(
+            retry_after_ms=timeouts.retry_after_ms,
+            slow_ms=timeouts.slow_ms,
+            monotonic_s=monotonic_s,
+        )
+        self._began_s = 0.0
         self._posted: deque[Command] = deque()
         self._n_sent = 0
         self.has_resent = False
@@ -107,7 +113,7 @@ class RedisLink:
             As `run`.
         """
         self.run(())
-        return self._guarded(lambda: self._nodes.sample_keys(most))
+        return self._guarded(lambda: self._nodes.sample_keys(most), is_long=True)
 
     def close(self) -> None:
         """Send what waits, if that can be done, and close the connections."""
@@ -116,25 +122,38 @@ class RedisLink:
                 self.run(())
         self._lose_connection()
 
-    def _guarded(self, step: Callable[[], Answer]) -> Answer:
-        """Take a step that talks to Redis; whatever goes wrong closes the connections."""
+    def _guarded(self, step: Callable[[], Answer], *, is_long: bool = False) -> Answer:
+        """Take a step that talks to Redis; whatever goes wrong closes the connections.
+
+        Parameters
+        ----------
+        is_long : bool
+            Whether it takes many round trips, so that its length says nothing.
+        """
         if self._pid != os.getpid():  # a fork: the connections are the parent's
             self._lose_connection()
             self._pid = os.getpid()
-        if self._monotonic_s() < self._down_until_s:
+        if self._breaker.is_open:
             raise StoreError(
                 f"Redis at {self._nodes.where} did not answer a moment ago and is asked again "
                 f"{self._timeouts.retry_after_ms:g} ms after that; see the error before this one"
             )
+        self._began_s = self._monotonic_s()
         try:
-            return step()
+            answer = step()
         except (redis_errors.RedisError, OSError) as error:
             self._lose_connection()
-            self._down_until_s = self._monotonic_s() + self._timeouts.retry_after_ms / 1000
+            self._breaker.failed()
             self._fail(error)
         except BaseException:
             self._lose_connection()
             raise
+        if not is_long:
+            self._breaker.answered(self._monotonic_s() - self._began_s)
+        return answer
+
+    def _is_over(self) -> bool:
+        return self._monotonic_s() - self._began_s > self._timeouts.total_ms / 1000
 
     def _exchange(self, commands: Sequence[Command]) -> list[Reply]:
         """Send and read; once more where a connection that was there turns out to be lost."""
@@ -144,7 +163,11 @@ class RedisLink:
             except redis_errors.ConnectionError:
                 self._lose_connection()
                 self.has_resent = True
-        self._nodes.open()
+                if self._is_over():
+                    raise
+        self._nodes.open(self._is_over)
+        if self._is_over():
+            raise redis_errors.TimeoutError("it was connected too late")
         return self._round_trip(commands)
 
     def _round_trip(self, commands: Sequence[Command]) -> list[Reply]:

@@ -9,7 +9,7 @@ closes every connection.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from itertools import islice
 from typing import Any, Final, NamedTuple, Protocol
 
@@ -39,19 +39,47 @@ _NO_CLUSTER: Final = "cluster support disabled"
 class RedisTimeouts(Struct, frozen=True, kw_only=True):
     """How long Redis is waited for.
 
+    `within` makes those that fit a deadline.
+
     Attributes
     ----------
     connect_ms : float
         For a connection. Above 0.
     read_ms : float
         For the next bytes of an answer. Above 0.
+    total_ms : float
+        After so much of a call nothing more of it is begun: no other node is tried, nothing is
+        sent a second time. Above 0.
+    slow_ms : float
+        After two answers in a row that take longer, Redis is left alone as after a failure.
     retry_after_ms : float
         After a failure, how long everything fails at once, without asking. At least 0.
     """
 
     connect_ms: float = 50.0
     read_ms: float = 100.0
+    total_ms: float = float("inf")
+    slow_ms: float = float("inf")
     retry_after_ms: float = 1000.0
+
+    @classmethod
+    def within(cls, deadline_ms: float) -> RedisTimeouts:
+        """Return times that leave a part of a deadline, even where all goes wrong.
+
+        A sixth of it, at most 50 ms, for a connection, a third, at most 100 ms, for an answer.
+        Nothing is begun after half of it, and what takes longer than a quarter is slow.
+
+        Examples
+        --------
+        >>> RedisTimeouts.within(300.0).read_ms
+        100.0
+        """
+        return cls(
+            connect_ms=min(50.0, deadline_ms / 6),
+            read_ms=min(100.0, deadline_ms / 3),
+            total_ms=deadline_ms / 2,
+            slow_ms=deadline_ms / 4,
+        )
 
 
 class _Refused(NamedTuple):
@@ -138,8 +166,13 @@ class RedisNodes:
         password = self._options.get("password")
         return text.replace(str(password), "***") if password else text
 
-    def open(self) -> None:
+    def open(self, is_over: Callable[[], bool] = lambda: False) -> None:
         """Connect, and learn which node has which keys.
+
+        Parameters
+        ----------
+        is_over : callable
+            Says whether no other node is to be tried.
 
         Raises
         ------
@@ -154,6 +187,8 @@ class RedisNodes:
             except (redis_errors.RedisError, OSError) as error:
                 self.drop()
                 failures.append(error)
+                if is_over():
+                    break
             else:
                 self.is_open = True
                 return

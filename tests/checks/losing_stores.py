@@ -46,8 +46,8 @@ class RepeatsBringOutcomes(PlainStore):
 
 
 class ForgetsWhatWasTold(PlainStore):
-    def forget(self, event_id: int) -> bool:
-        held = super().forget(event_id)
+    def forget(self, event_id: int, *, unsaid: tuple[Status, int] | None = None) -> bool:
+        held = super().forget(event_id, unsaid=unsaid)
         self.waiting = [told for told in self.waiting if told[0] != event_id]
         return held
 

@@ -248,6 +248,11 @@ class ExchangesWithoutAppending(PlainStore):
         return Appended.ACCEPTED if self.find(int(event[EVENT_ID])) is None else Appended.DUPLICATE
 
 
+class LosesWhatIsNotWaitedFor(PlainStore):
+    def exchange_at_once(self, _event: Row, _out: Out) -> Appended | None:
+        return None
+
+
 class LoadsRepeats(PlainStore):
     def load(self, events: Row) -> None:
         self.rows.extend(row.copy() for row in events)
@@ -261,12 +266,20 @@ class LoadsWithoutOutcomes(PlainStore):
 
 
 class ForgetsNothing(PlainStore):
-    def forget(self, event_id: int) -> bool:
+    def forget(self, event_id: int, *, unsaid: tuple[Status, int] | None = None) -> bool:
+        del unsaid
         return self.find(event_id) is not None
 
 
+class RemembersWhatWasUnsaid(PlainStore):
+    def forget(self, event_id: int, *, unsaid: tuple[Status, int] | None = None) -> bool:
+        del unsaid
+        return super().forget(event_id)
+
+
 class ForgetsForGood(PlainStore):
-    def forget(self, event_id: int) -> bool:
+    def forget(self, event_id: int, *, unsaid: tuple[Status, int] | None = None) -> bool:
+        del unsaid
         row = self.find(event_id)
         if row is not None:
             row[EVENT_TIME] = -1
@@ -374,9 +387,11 @@ LIES = {
     FirstTimeStands: "the earliest known time stands",
     LosesEarlyOutcomes: "an outcome may come first",
     ExchangesWithoutAppending: "exchange reads, then appends",
+    LosesWhatIsNotWaitedFor: "exchange reads, then appends",
     LoadsRepeats: "load is many appends",
     LoadsWithoutOutcomes: "load is many appends",
     ForgetsNothing: "forget takes out",
+    RemembersWhatWasUnsaid: "forget takes out",
     ForgetsForGood: "forget takes out",
     ZeroWithoutKey: "no key, no value",
     NoKeyIsAKey: "no key, no value",

@@ -88,6 +88,9 @@ class PlainStore:
         self.read(event, out)
         return self.append(event)
 
+    def exchange_at_once(self, event: Row, out: NDArray[np.float64]) -> Appended | None:
+        return self.exchange(event, out)
+
     def record(self, event_id: int, status: Status, known_at_ms: int) -> bool:
         row, column = self.find(event_id), self.plan.status_column(status)
         if row is not None and column is not None:
@@ -96,14 +99,14 @@ class PlainStore:
             self.waiting.append((event_id, status, known_at_ms))
         return row is not None
 
-    def forget(self, event_id: int) -> bool:
+    def forget(self, event_id: int, *, unsaid: tuple[Status, int] | None = None) -> bool:
         row = self.find(event_id)
         if row is None:
             return False
         self.rows = [row for row in self.rows if row[EVENT_ID] != event_id]
         for status in self.plan.statuses:
             known_at_ms = int(row[self.plan.status_column(status)])
-            if known_at_ms != NEVER:
+            if known_at_ms != NEVER and (status, known_at_ms) != unsaid:
                 self.record(event_id, status, known_at_ms)
         return True
 

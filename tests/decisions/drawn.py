@@ -4,9 +4,12 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from hypothesis import strategies as st
+from msgspec import UNSET
 from msgspec.structs import replace
 
+from fraudkit.decisions.fallback import Fallback
 from fraudkit.decisions.policy import (
+    ACTIONS,
     Breaker,
     Constraints,
     Exploration,
@@ -37,6 +40,10 @@ segments = st.builds(
     never_decline=st.booleans(),
     always_review=st.booleans(),
 )  # fmt: skip
+actions = st.sampled_from(ACTIONS)
+fallbacks = st.builds(Fallback, action=actions) | st.builds(
+    Fallback, action=actions, above_minor=st.integers(0, 10**6), above_action=actions
+)
 own_ways = st.sampled_from([{}, {"odds_factor": 3.0}, {"cut_offs": CutOffs(decline_from=0.4)}])
 policies = st.builds(
     Policy,
@@ -65,6 +72,7 @@ policies = st.builds(
     ),
     on_unknown_amount=st.sampled_from(["review", "decline", "approve"]),
     when_missing=st.builds(WhenMissing, store=st.sampled_from(["decide", "review", "decline"])),
+    fallback=st.just(UNSET) | fallbacks,
 )
 ways = st.sampled_from(["cost", "odds", "cut-offs"])
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import msgspec
@@ -15,7 +15,7 @@ from fraudkit.domain.transaction import Order, Transaction
 from fraudkit.engine import Engine
 from fraudkit.errors import JournalError, TransactionConflict
 from fraudkit.features.plan import WindowPlan
-from fraudkit.journal.record import DecisionRecord
+from fraudkit.journal.record import DecisionRecord, Record
 from fraudkit.journal.sqlite import SqliteJournal
 from fraudkit.stores.memory import MemoryStore
 from tests.training.trained_shop import TrainedShop
@@ -122,6 +122,30 @@ def test_a_decision_that_stands_and_cannot_be_read_is_not_answered_otherwise(
             one.score(order)
     monkeypatch.undo()
     assert one.score(order) == other.score(order)
+
+
+def test_an_order_that_was_written_without_an_answer_counts_once_it_is_sent_again(
+    shop: TrainedShop, journal: SqliteJournal, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    order, after = shop.transactions[:2]
+    with engine_on(shop, journal) as engine:
+        write = journal.append_many
+
+        def written_and_lost(records: Sequence[Record]) -> list[bool]:
+            write(records)
+            raise JournalError("no answer")
+
+        monkeypatch.setattr(journal, "append_many", written_and_lost)
+        with pytest.raises(JournalError):
+            engine.score(order)
+        assert engine.counters.events == 0
+        monkeypatch.undo()
+        assert engine.score(order) == decided(journal)[0]
+        assert engine.score(order) == decided(journal)[0]
+        assert engine.counters.events == 1
+        assert engine.counters.outcomes_pending == 0
+        engine.score(after)
+        assert len(decided(journal)) == 2
 
 
 def unreadable(transaction_id: str) -> DecisionRecord | None:

@@ -164,6 +164,7 @@ def test_without_its_store_an_order_is_decided_as_the_policy_says(
     assert decision.degraded == ("store",)
     cost = decision.expected_cost_minor
     assert cost is not None
+    assert decision.fraud_probability is not None
     cheapest = (
         Decider(policy)
         .of_values(
@@ -219,6 +220,24 @@ def test_what_was_told_of_an_order_outlives_its_being_taken_back() -> None:
         after = later(FIRST, "t2", minutes=1)
         assert online.row(after, past.received(after.event_time_ms)).values.tolist() == [1, 0, 1]
         past.take_back(row, asked)
+
+
+def test_what_was_decided_about_an_order_is_taken_back_with_it() -> None:
+    plan = window_plan(FEATURES)
+    store = MemoryStore(plan)
+    past = Past(FEATURES, plan, store, "EUR")
+    online = OnlineFeatures(FEATURES, plan, store, rate_table("EUR", {}), IdentifierHash(b"k" * 16))
+    seen = []
+    actions: list[Action] = ["decline", "approve"]
+    for action in actions:
+        row = online.prepare(FIRST, past.received(FIRST.event_time_ms))
+        asked = past.exchange(row)
+        past.note_decision(row, asked, action)
+        after = later(FIRST, "t2", minutes=1)
+        seen.append(online.row(after, past.received(after.event_time_ms)).values.tolist())
+        past.take_back(row, asked, action)
+        assert store.counters.outcomes_pending == 0
+    assert seen == [[1, 0, 1], [1, 1, 0]]
 
 
 def restored(currency: str) -> list[float]:

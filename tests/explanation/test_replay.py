@@ -47,6 +47,8 @@ OWN_COSTS = {"margin_share": "custom_inputs.margin", "review_cost_minor": "custo
 class ListJournal:
     """A journal in memory."""
 
+    is_away = False
+
     def __init__(self) -> None:
         self.held: list[Record] = []
 
@@ -95,7 +97,11 @@ def small_bundle() -> Bundle:
 
 
 def decided(
-    bundle: Bundle, transactions: Iterable[Transaction], *, is_failing: bool = False
+    bundle: Bundle,
+    transactions: Iterable[Transaction],
+    *,
+    is_failing: bool = False,
+    late_every: int = 0,
 ) -> list[DecisionRecord]:
     journal, kind = ListJournal(), FailingStore if is_failing else MemoryStore
     with Engine(
@@ -105,9 +111,10 @@ def decided(
         store=lambda plan: kind(plan, capacity_events=100),
         hash_key=b"k" * 16,
     ) as engine:
-        for transaction in transactions:
+        for number, transaction in enumerate(transactions):
+            is_late = late_every > 0 and number % late_every == 0
             with suppress(TransactionConflict):  # the decision that stands stays
-                engine.score(transaction)
+                engine.score(transaction, is_late=lambda is_late=is_late: is_late)
     return journal.decisions
 
 
@@ -143,13 +150,19 @@ def drawn_transactions(draw: st.DrawFn) -> list[Transaction]:
     transactions=drawn_transactions(),
     has_own_costs=st.booleans(),
     is_failing=st.booleans(),
+    late_every=st.integers(0, 3),
 )
 def test_every_decision_comes_out_again_byte_for_byte(
-    policy: Policy, transactions: list[Transaction], *, has_own_costs: bool, is_failing: bool
+    policy: Policy,
+    transactions: list[Transaction],
+    *,
+    has_own_costs: bool,
+    is_failing: bool,
+    late_every: int,
 ) -> None:
     own = OWN_COSTS if has_own_costs else {}
     bundle = with_policy(small_bundle(), replace(policy, costs_from_orders=own))
-    records = decided(bundle, transactions, is_failing=is_failing)
+    records = decided(bundle, transactions, is_failing=is_failing, late_every=late_every)
     replayer = Replayer(bundle)
     assert [replayer.of(record) for record in records] == [record.decision for record in records]
 
@@ -175,12 +188,14 @@ def test_whatever_shaped_a_decision_it_comes_out_again(shop: TrainedShop) -> Non
         replace(held, custom_inputs={"margin": 0.02}) if number % 7 == 0 else held
         for number, held in enumerate(shop.transactions[:1_500])
     ]
-    records = decided(bundle, transactions, is_failing=True)
+    records = decided(bundle, transactions, is_failing=True, late_every=40)
     decisions = [msgspec.json.decode(record.decision, type=Decision) for record in records]
     assert {name for held in decisions for name in held.shaped_by} == set(SHAPED_BY.values())
     assert {held.action for held in decisions} == set(ACTIONS)
     assert {held.segment for held in decisions} == {"gone", "asked", None}
-    assert {held.degraded for held in decisions} == {(), ("store",), ("rates",), ("store", "rates")}
+    reached = {held.degraded for held in decisions if "deadline" not in held.degraded}
+    assert reached == {(), ("store",), ("rates",), ("store", "rates")}
+    assert ("rates", "deadline") in {held.degraded for held in decisions}
     assert any(held.own_costs for held in decisions)
     told: list[int] = []
     found = replay_journal(bundle, [*records], progress=told.append)

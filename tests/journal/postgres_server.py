@@ -65,6 +65,17 @@ class PostgresServer:
         self._process: subprocess.Popen[bytes] | None = None
         self._databases = count(1)
 
+    @property
+    def socket(self) -> Path:
+        """Where it listens."""
+        return self._folder / ".s.PGSQL.5432"
+
+    @property
+    def process_id(self) -> int:
+        """Of the process that starts the others."""
+        assert self._process is not None
+        return self._process.pid
+
     def make(self) -> None:
         """Make the files: a superuser ``owner`` whom the socket trusts."""
         if os.geteuid() == 0:

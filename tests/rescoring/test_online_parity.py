@@ -92,7 +92,7 @@ def test_what_shapes_a_decision_is_said_of_a_file_as_online(
     assert score_data(load_bundle(tmp_path / "bundle"), backwards).frame.equals(scores.reverse())
     made = list(decided.values())
     named = {name for decision in made for name in decision.shaped_by}
-    assert named == set(SHAPED_BY.values()) - {"missing_source"}
+    assert named == set(SHAPED_BY.values()) - {"missing_source", "fallback"}
     assert {decision.segment for decision in made} == {"vouchers", "guests", None}
     chances = [d for d in made if d.approve_propensity is not None]
     assert {decision.action for decision in chances} == {"approve", "decline"}

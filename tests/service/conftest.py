@@ -49,6 +49,7 @@ def environment(data_dir: Path, **settings: str) -> dict[str, str]:
         "FRAUDKIT_BUNDLE": str(BUNDLE),
         "FRAUDKIT_DATA_DIR": str(data_dir),
         "FRAUDKIT_PORT": "0",
+        "FRAUDKIT_DEADLINE_MS": "60000",  # a busy machine must not change a decision
         **settings,
     }
 

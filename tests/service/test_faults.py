@@ -97,7 +97,7 @@ def test_an_endless_body_is_not_read_to_its_end() -> None:
 def test_a_client_that_leaves_early_is_not_answered_and_nothing_is_decided() -> None:
     decided: list[bytes] = []
 
-    def decide(body: bytes, _: int) -> Answer:
+    def decide(body: bytes, *_: object) -> Answer:
         decided.append(body)
         return Answer(200, b"")
 
@@ -111,7 +111,7 @@ def test_a_client_that_leaves_early_is_not_answered_and_nothing_is_decided() -> 
 def test_a_fault_is_answered_without_a_trace_and_logged_without_the_order(
     caplog: pytest.LogCaptureFixture,
 ) -> None:
-    def faulty(body: bytes, _: int) -> Answer:
+    def faulty(body: bytes, *_: object) -> Answer:
         raise KeyError(body)
 
     order = {"type": "http.request", "body": b"erika@example.com", "more_body": False}

@@ -12,6 +12,7 @@ import pytest
 from prometheus_client.openmetrics.parser import text_string_to_metric_families as openmetrics
 from prometheus_client.parser import text_string_to_metric_families as text_format
 
+from fraudkit.deciding import in_time
 from fraudkit.engine import Engine
 from fraudkit.errors import StoreError
 from fraudkit.journal.sqlite import SqliteJournal
@@ -124,10 +125,10 @@ def test_an_outcome_writes_the_orders_before_it_and_they_count(
     metrics = Metrics("1.2.3")
     with SqliteJournal(tmp_path / "journal") as journal:
         engine = Engine.open(bundle, journal=journal, hash_key=b"k" * 32)
-        score(engine, metrics)(order_with(), NOW_MS)
+        score(engine, metrics)(order_with(), NOW_MS, in_time)
         assert (len(metrics.unwritten), sum(metrics.decisions.by_action.values())) == (1, 0)
         outcome = msgspec.json.encode(examples.OUTCOMES["The issuer authorized it"])
-        record(engine, metrics)(outcome, NOW_MS)
+        record(engine, metrics)(outcome, NOW_MS, in_time)
         assert len(list(journal.records())) == 2
     assert (len(metrics.unwritten), sum(metrics.decisions.by_action.values())) == (0, 1)
 

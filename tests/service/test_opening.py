@@ -17,6 +17,7 @@ import pytest
 
 from fraudkit.errors import BundleError, InputError, JournalLocked, StoreError
 from fraudkit.journal.record import Durability
+from fraudkit.journal.spooled import SpooledJournal
 from fraudkit.journal.sqlite import SqliteJournal
 from fraudkit.scoring.bundle import resolve_bundle, sign_bundle
 from fraudkit.scoring.signature import make_key_pair
@@ -96,8 +97,12 @@ def test_the_durability_that_is_set_is_the_journals(
     settings: Settings, durability: Durability, level: int
 ) -> None:
     with opened(msgspec.structs.replace(settings, durability=durability)) as held:
-        assert isinstance(held.journal, SqliteJournal)
-        assert held.journal._connection.execute("PRAGMA synchronous").fetchone() == (level,)
+        assert isinstance(held.journal, SpooledJournal)
+        assert isinstance(held.journal._journal, SqliteJournal)
+        assert held.journal._spool._durability == durability
+        assert held.journal._journal._connection.execute("PRAGMA synchronous").fetchone() == (
+            level,
+        )
 
 
 def test_one_data_folder_serves_one_process(settings: Settings) -> None:

@@ -138,10 +138,11 @@ def test_no_message_at_the_start_shows_the_password(
     assert "not-to-be-seen" not in ended.stderr + ended.stdout
 
 
-def test_an_outage_of_the_database_costs_503s_and_nothing_else(
+def test_through_an_outage_of_the_database_orders_are_decided_and_kept(
     tmp_path: Path, start_service: Callable[..., Any], make_stream: Callable[..., Any]
 ) -> None:
     stream = make_stream(5, 8)
+    decisions: dict[bytes, bytes] = {}
     with postgres_server() as server:
         url = server.new_database()
         with (
@@ -149,16 +150,31 @@ def test_an_outage_of_the_database_costs_503s_and_nothing_else(
             service.client() as client,
         ):
 
-            def statuses(requests: list[tuple[str, bytes]]) -> set[int]:
-                return {client.post(path, content=body).status_code for path, body in requests}
+            def send(requests: list[tuple[str, bytes]]) -> None:
+                for path, body in requests:
+                    response = client.post(path, content=body)
+                    assert response.status_code in {200, 202}
+                    decisions.setdefault(path.encode() + body, response.content)
+                    if path == "/v1/score":
+                        assert response.content == decisions[path.encode() + body]
 
-            assert statuses(stream[:6]) <= {200, 202}
+            send(stream[:6])
             server.stop()
-            assert statuses(stream[6:]) == {503}
-            assert client.get("/readyz").status_code == 503
-            server.start()
-            assert statuses(stream[6:]) <= {200, 202}
-            assert client.get("/readyz").status_code == 200
+            send(stream[6:])
+            last = [body for path, body in stream if path == "/v1/score"][-1]
+            assert client.post("/v1/score", content=last).json()["degraded"] == ["journal"]
+            ready = client.get("/readyz")
+            assert (ready.status_code, ready.json()["journal_writable"]) == (200, False)
+            assert "records wait in" in ready.json()["problems"]["journal_writable"]
+            send(stream)
+            os.kill(service.process.pid, signal.SIGKILL)
+        server.start()
+        with (
+            start_service(tmp_path / "data", FRAUDKIT_JOURNAL_URL=url) as service,
+            service.client() as client,
+        ):
+            send(stream)
+            assert client.get("/readyz").json()["problems"] == {}
         settings = Settings(
             bundle=str(ROOT / "models" / "current"),
             data_dir=str(tmp_path / "data"),

@@ -14,6 +14,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from fraudkit.deciding import in_time
 from fraudkit.errors import JournalError
 from service.refusals import Answer
 from service.request_log import (
@@ -96,11 +97,11 @@ def test_a_fault_keeps_the_name_of_its_request() -> None:
     def fails(*_: Any) -> Answer:
         raise JournalError("The disk is full")
 
-    def faulty(body: bytes, _: int) -> Answer:
+    def faulty(body: bytes, *_: object) -> Answer:
         raise KeyError(body)
 
     for work in (fails, faulty):
-        Endpoint(work, None)._answered(order_with(), b"checkout-17")
+        Endpoint(work, None)._answered(order_with(), b"checkout-17", in_time)
     full, fault = lines(stream)
     assert full["message"] == "JournalError: The disk is full"
     assert fault["message"].startswith("A fault of the service, KeyError at:")

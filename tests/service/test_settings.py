@@ -35,8 +35,10 @@ def test_every_field_has_its_variable() -> None:
             "FRAUDKIT_STORE_URL": "redis://:secret@cache:6379/0",
             "FRAUDKIT_JOURNAL_URL": "postgresql://u:secret@db/orders",
             "FRAUDKIT_DURABILITY": "power_loss",
+            "FRAUDKIT_SPOOL_DIR": "spool",
             "FRAUDKIT_TRUSTED_KEYS": "keys",
             "FRAUDKIT_WAITING_MAX": "9",
+            "FRAUDKIT_DEADLINE_MS": "250",
             "FRAUDKIT_RETENTION_DAYS": "400",
             "FRAUDKIT_LOG_FORMAT": "json",
             "FRAUDKIT_TRACES_ENDPOINT": "http://127.0.0.1:4318/v1/traces",
@@ -48,7 +50,7 @@ def test_every_field_has_its_variable() -> None:
     assert msgspec.structs.astuple(settings) == (
         *("b", "d", "0.0.0.0", 0, KEY, "keys.json"),  # noqa: S104 - as above
         *("redis://:secret@cache:6379/0", "postgresql://u:secret@db/orders", "power_loss"),
-        *("keys", 9, 400, "json", "http://127.0.0.1:4318/v1/traces", 0.5),
+        *("spool", "keys", 9, 250, 400, "json", "http://127.0.0.1:4318/v1/traces", 0.5),
         *("country.mmdb,asn.mmdb", "ranges.csv"),
     )
     assert "secret" not in repr(settings)

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from fraudkit.errors import JournalError
 from service.refusals import Answer, refusal_of
-from service.turns import TURN_SECONDS_MAX, Turns
+from service.turns import TURN_SECONDS_MAX, WAIT_SECONDS_MAX, Turns
 
 WELL, REFUSED = Answer(200, b"well"), Answer(422, b"refused")
 
@@ -49,7 +49,9 @@ class Desk:
         )
 
 
-async def answered(desk: Desk, name: int, coming: asyncio.Future[Answer] | None) -> Answer | None:
+async def answered(
+    desk: Desk, name: int, coming: asyncio.Future[Answer | None] | None
+) -> Answer | None:
     if coming is None:
         return None
     answer = await coming
@@ -137,6 +139,21 @@ def test_a_long_line_lets_the_loop_look_up_between_turns() -> None:
     asyncio.run(come())
     assert desk.events.count("write") >= 4
     assert len(set(looked)) >= 4
+
+
+def test_whoever_waited_too_long_is_turned_away_and_the_line_goes_on() -> None:
+    desk = Desk()
+
+    async def come() -> list[Answer | None]:
+        turns = desk.turns()
+        slow = turns.join(desk.work(0, seconds=WAIT_SECONDS_MAX * 1.01))
+        joined = [slow, *(turns.join(desk.work(name)) for name in (1, 2))]
+        await asyncio.sleep(0)
+        joined.append(turns.join(desk.work(3)))
+        return list(await asyncio.gather(*(held for held in joined if held is not None)))
+
+    assert asyncio.run(come()) == [WELL, None, None, WELL]
+    assert desk.events == ["work 0", "write", "work 3", "write"]
 
 
 def test_whoever_left_is_not_worked_for() -> None:

@@ -163,6 +163,11 @@ class NaiveStore:
         self.read(event, out)
         return self.append(event)
 
+    def exchange_at_once(
+        self, event: NDArray[np.int64], out: NDArray[np.float64]
+    ) -> Appended | None:
+        return self.exchange(event, out)
+
     def record(self, event_id: int, status: Status, known_at_ms: int) -> bool:
         past = self.find(event_id)
         if status not in self.plan.statuses:
@@ -175,7 +180,7 @@ class NaiveStore:
         self.waiting.setdefault(event_id, []).append((status, known_at_ms))
         return False
 
-    def forget(self, event_id: int) -> bool:
+    def forget(self, event_id: int, *, unsaid: tuple[Status, int] | None = None) -> bool:
         past = self.find(event_id)
         if past is None:
             return False
@@ -185,7 +190,7 @@ class NaiveStore:
         else:
             self.places[place] = past._replace(event_id=FORGOTTEN)
         for status, known_at_ms in past.known_at_ms.items():
-            if known_at_ms != NEVER:
+            if known_at_ms != NEVER and (status, known_at_ms) != unsaid:
                 self.record(event_id, status, known_at_ms)
         return True
 

@@ -52,6 +52,11 @@ class RedisServer:
     def client(self) -> Redis:
         return Redis(port=self.port, decode_responses=False)
 
+    @property
+    def process_id(self) -> int:
+        assert self._process is not None
+        return self._process.pid
+
     def start(self) -> None:
         """Start, and wait until it answers, also where that is a refusal without a password."""
         assert BINARY is not None

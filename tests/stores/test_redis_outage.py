@@ -246,6 +246,27 @@ def test_closing_sends_what_waits(own_server: RedisServer) -> None:
     assert (seen[EVER], seen[FRAUD]) == (3, 1)
 
 
+def test_what_is_unsaid_with_a_forgotten_order_does_not_wait(own_server: RedisServer) -> None:
+    store = worker(own_server, new_namespace(), timeouts=RedisTimeouts(retry_after_ms=0))
+    unsaid = (Status.FRAUD, START_MS)
+    store.append(event(1, 0))
+    assert store.record(1, *unsaid)
+    assert store.forget(1, unsaid=unsaid)
+    store.append(event(1, 0))
+    assert values(store, event(9, 9))[FRAUD] == 0
+    own_server.stop()
+    with pytest.raises(StoreError):
+        store.append(event(2, 1))
+    with pytest.raises(StoreError):
+        store.record(2, *unsaid)
+    with pytest.raises(StoreError):
+        store.forget(2, unsaid=unsaid)
+    assert store.backlog == 0
+    own_server.start()
+    store.append(event(2, 1))
+    assert values(store, event(9, 9))[FRAUD] == 0
+
+
 def test_of_a_forgotten_order_only_what_was_told_waits(own_server: RedisServer) -> None:
     store = worker(own_server, new_namespace())
     own_server.stop()

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from math import isnan
+from math import isnan, nan
 
 import numpy as np
 from numpy.typing import NDArray
@@ -24,8 +24,10 @@ from fraudkit.decisions.rule.layout import (
     CEILING_REACHED,
     CHALLENGE,
     DECLINE,
+    FALLBACK,
     FLAGS_FROM,
     MISSING,
+    N_OUT,
     REVIEW,
     REVIEWS_USED,
     SEGMENT,
@@ -39,7 +41,16 @@ from fraudkit.decisions.rule.layout import (
 )
 from fraudkit.decisions.rule.limits import count_action, explored, limits_reached, replaced
 
-__all__ = ["decide_many", "decide_one"]
+__all__ = ["decide_fallback", "decide_many", "decide_one"]
+
+
+@compiled_part
+def _allowed(can_challenge: bool, row: NDArray[np.float64]) -> int:  # noqa: FBT001 - compiled
+    """Return the actions that an order of a segment can get, a bit each."""
+    allowed = ALL if can_challenge else ALL & ~(1 << CHALLENGE)
+    if row[SEGMENT.never_decline] != 0.0:
+        allowed &= ~(1 << DECLINE)
+    return allowed
 
 
 @compiled_part
@@ -134,9 +145,7 @@ def decide_one(
     row, is_counted = table[segment], reached < 0
     if is_counted:
         reached = limits_reached(day, whole, state, declines)
-    allowed = ALL if can_challenge else ALL & ~(1 << CHALLENGE)
-    if row[SEGMENT.never_decline] != 0.0:
-        allowed &= ~(1 << DECLINE)
+    allowed = _allowed(can_challenge, row)
     factor = row[SEGMENT.odds_factor]
     adjusted = adjusted_probability(probability, factor)
     lines = np.empty(8), np.empty(8)
@@ -150,6 +159,43 @@ def decide_one(
     if action == DECLINE and flags & ~REVIEWS_USED == 0 and whole[WHOLE.explored_share] > 0.0:
         action, shaped = explored(draw, reached, is_counted, whole, state, out)
         flags |= shaped
+    if is_counted:
+        count_action(action, state, declines)
+    return action | flags << FLAGS_FROM
+
+
+@compiled
+def decide_fallback(
+    written: int,
+    order: tuple[bool, int, int],
+    rules: Rules,
+    memory: Memory,
+    reached: int,
+) -> int:
+    """Return the action of an order without a score, and what shaped it, as `decide_one`.
+
+    Limits hold as for every order; what they take away becomes the strictest that is left.
+
+    Parameters
+    ----------
+    written : int
+        The policy's action; a review where the order cannot get it.
+    order : tuple
+        Whether it can be challenged, its row of the table, and its day since 1970.
+    reached : int
+        As in `decide_one`.
+    """
+    can_challenge, segment, day = order
+    (table, whole), (state, declines) = rules, memory
+    row, is_counted = table[segment], reached < 0
+    if is_counted:
+        reached = limits_reached(day, whole, state, declines)
+    allowed = _allowed(can_challenge, row)
+    chosen = (written if allowed >> written & 1 else REVIEW), FALLBACK
+    if row[SEGMENT.always_review] != 0.0:
+        chosen = REVIEW, FALLBACK | ASKED_REVIEW
+    unknown = np.full(8, nan), np.full(8, nan)
+    action, flags = _limited(chosen, allowed, reached, nan, 1.0, unknown, np.empty(N_OUT))
     if is_counted:
         count_action(action, state, declines)
     return action | flags << FLAGS_FROM

@@ -21,6 +21,7 @@ __all__ = [
     "DECLINE",
     "DECLINES",
     "EXPLORED",
+    "FALLBACK",
     "FLAGS_FROM",
     "LOSS_MINOR",
     "MISSING",
@@ -128,6 +129,7 @@ UNKNOWN_AMOUNT: Final = 8
 MISSING: Final = 16
 ASKED_REVIEW: Final = 32
 EXPLORED: Final = 64
+FALLBACK: Final = 128
 """What shaped an action besides its cost; the first three are limits, which can be given back."""
 
 FLAGS_FROM: Final = 4

@@ -1,0 +1,157 @@
+"""An engine that was never interrupted, fed with what a journal says that was received."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import ExitStack
+from pathlib import Path
+
+import msgspec
+import numpy as np
+
+from fraudkit.domain.decoding import decode_outcome, decode_transaction
+from fraudkit.engine import Engine
+from fraudkit.features.plan import WindowPlan
+from fraudkit.features.state import StateStore
+from fraudkit.journal.record import Record
+from fraudkit.journal.sqlite import SqliteJournal
+from fraudkit.scoring.bundle import load_bundle
+from fraudkit.stores.memory import MemoryStore
+from tests.crash.asking import Request
+from tests.crash.ledger import name_of_record
+from tests.service.conftest import BUNDLE
+
+__all__ = [
+    "assert_decides_as_its_twin",
+    "assert_goes_on_as_restored",
+    "assert_holds_the_windows_of",
+    "records_of",
+]
+
+_Opened = tuple[Engine, SqliteJournal]
+
+
+def records_of(data_dir: Path) -> list[Record]:
+    """Return what stands in the journal, which a service may be writing."""
+    with SqliteJournal.open_readonly(data_dir / "journal.sqlite3") as journal:
+        return list(journal.records())
+
+
+def assert_decides_as_its_twin(
+    data_dir: Path,
+    records: list[Record],
+    requests: Mapping[tuple[str, str], Request],
+    probes: Sequence[Request],
+) -> None:
+    """Hold a journal, and the windows that are rebuilt from it, against an uninterrupted twin.
+
+    The twin receives what the journal holds, in its order and at its times, and must write the
+    same records: decisions, feature rows and all. Then both receive the probes.
+
+    Parameters
+    ----------
+    data_dir : Path
+        The data folder of a service that runs no more.
+    records : list of Record
+        Its journal.
+    requests : mapping
+        By name, all that may have been received.
+    probes : sequence of Request
+        Orders of the customers, cards and devices of before.
+    """
+    with ExitStack() as held:
+        twin = _opened(held, data_dir, "twin")
+        for record in records:
+            _receive(twin[0], requests[name_of_record(record)], record.received_at_ms)
+        _assert_same(list(twin[1].records()), records)
+        restored = _opened(held, data_dir, "restored", filled_with=records)
+        _assert_sees_the_same(restored, twin, records, probes)
+
+
+def assert_goes_on_as_restored(
+    data_dir: Path,
+    before: list[Record],
+    records: list[Record],
+    requests: Mapping[tuple[str, str], Request],
+) -> None:
+    """Hold what a service that went on wrote since ``before`` against one that started then.
+
+    So its windows hold what its journal holds, whatever happened to it.
+    """
+    with ExitStack() as held:
+        restored = _opened(held, data_dir, "restored", filled_with=before)
+        for record in records[len(before) :]:
+            _receive(restored[0], requests[name_of_record(record)], record.received_at_ms)
+        _assert_same(list(restored[1].records()), records)
+
+
+def assert_holds_the_windows_of(
+    data_dir: Path,
+    records: list[Record],
+    probes: Sequence[Request],
+    store: Callable[[WindowPlan], StateStore],
+) -> None:
+    """Hold the windows of a store that outlives its service against those of a journal."""
+    with ExitStack() as held:
+        restored = _opened(held, data_dir, "restored", filled_with=records)
+        shared = _opened(held, data_dir, "shared", store=store)
+        _assert_sees_the_same(shared, restored, records, probes)
+
+
+def _assert_sees_the_same(
+    one: _Opened, other: _Opened, records: list[Record], probes: Sequence[Request]
+) -> None:
+    now_ms = max(record.received_at_ms for record in records) + 1000
+    for number, probe in enumerate(probes):
+        for engine, _journal in (one, other):
+            _receive(engine, probe, now_ms + number)
+    seen = (list(journal.records())[-len(probes) :] for _engine, journal in (one, other))
+    _assert_same(*seen)
+
+
+def _opened(
+    held: ExitStack,
+    data_dir: Path,
+    name: str,
+    *,
+    filled_with: Sequence[Record] = (),
+    store: Callable[[WindowPlan], StateStore] = MemoryStore,
+) -> _Opened:
+    journal = held.enter_context(SqliteJournal(data_dir / f"{name}.sqlite3"))
+    journal.append_many(filled_with)
+    hash_key = (data_dir / "hash.key").read_bytes()
+    engine = Engine.open(BUNDLE, journal=journal, hash_key=hash_key, store=store)
+    return held.enter_context(engine), journal
+
+
+def _receive(engine: Engine, request: Request, now_ms: int) -> None:
+    if request.path == "/v1/score":
+        engine.score(decode_transaction(request.body), now_ms=now_ms)
+    else:
+        engine.record(decode_outcome(request.body), now_ms=now_ms)
+
+
+def _assert_same(found: list[Record], expected: list[Record]) -> None:
+    names = [feature.name for feature in load_bundle(BUNDLE).features.features]
+    assert len(found) == len(expected)
+    for place, (one, other) in enumerate(zip(found, expected, strict=True)):
+        differ = _differing(one, other, names)
+        assert differ == {}, f"record {place}, {name_of_record(one)}: {differ}"
+
+
+def _differing(one: Record, other: Record, names: Sequence[str]) -> dict[str, object]:
+    """Return what differs; of the feature row, which is compared as bytes, the names."""
+    fields, others = msgspec.structs.asdict(one), msgspec.structs.asdict(other)
+    if b'"journal"' in fields.get("decision", b""):
+        # Such a decision says that it was kept elsewhere, which its twin does not.
+        del fields["decision"]
+    found = {name: (held, others.get(name)) for name, held in fields.items()}
+    found = {name: pair for name, pair in found.items() if pair[0] != pair[1]}
+    if "features" in found:
+        rows = [np.frombuffer(held, "<i8") for held in found.pop("features")]
+        places = np.flatnonzero(rows[0] != rows[1]).tolist()
+        by_name = {
+            names[place]: [float(row[place].view("<f8")) for row in rows] for place in places
+        }
+        found = by_name | found
+    return found

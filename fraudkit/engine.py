@@ -1,7 +1,6 @@
-"""`Engine`: the request path put together.
+"""`Engine`: the library's front door, put together from a bundle, a store and a journal.
 
-One order walks one road: read the windows and append to them, make the row, score, decide, write
-the journal. What the journal does not take is taken out of the windows again.
+`fraudkit.orders` is the road of an order; here is who may walk it when.
 """
 
 from __future__ import annotations
@@ -11,7 +10,6 @@ from pathlib import Path
 from threading import Lock
 from typing import Final, Literal, Self
 
-import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
@@ -21,24 +19,22 @@ from fraudkit.domain.outcome import Outcome
 from fraudkit.domain.payment_choice import PaymentContext, Recommendation
 from fraudkit.domain.transaction import Transaction
 from fraudkit.erasure import Erasure
-from fraudkit.errors import InputError, JournalError, TransactionConflict
+from fraudkit.errors import InputError
 from fraudkit.explanation.journalled import explain_decision
 from fraudkit.explanation.row import TreeShapValues
 from fraudkit.explanation.values import Explanation
 from fraudkit.features.enrichment import Enrichment
 from fraudkit.features.keys import IdentifierHash
-from fraudkit.features.online import OnlineRow
 from fraudkit.features.plan import WindowPlan
 from fraudkit.features.spec import OrderFeature
-from fraudkit.features.state import Appended, StateStore, StoreCounters
-from fraudkit.input_checks import refuse_future, refuse_other_content
-from fraudkit.journal.record import DecisionRecord, Journal, OutcomeRecord
-from fraudkit.journal.spooled import JOURNAL
-from fraudkit.noted import Doubtful, Noted, NotedDecisions
-from fraudkit.past import Asked, Past
+from fraudkit.features.state import StateStore, StoreCounters
+from fraudkit.input_checks import refuse_future
+from fraudkit.journal.record import Journal
+from fraudkit.noted import Noted, NotedDecisions
+from fraudkit.orders import Orders
+from fraudkit.past import Past
 from fraudkit.payments.catalog import PaymentCatalog
 from fraudkit.payments.ranking import recommend
-from fraudkit.repeats import differing_fields
 from fraudkit.replacing import Held, MadeOf, Replacement
 from fraudkit.scoring.bundle import Bundle, load_bundle
 from fraudkit.scoring.signature import TrustedKeys
@@ -79,19 +75,20 @@ class Engine:
         features, plan = bundle.features, plan_of(bundle)
         self._catalog = catalog
         self._journal = journal
-        self._store = store(plan)
-        self._past = Past(features, plan, self._store, bundle.rates.reference_currency)
+        windows = store(plan)
+        past = Past(features, plan, windows, bundle.rates.reference_currency)
         identifier_hash = self._hash = IdentifierHash(hash_key)
         self._made_of = MadeOf(store, identifier_hash, enrichment)
-        self._deciding = deciding_bundle(bundle, plan, self._store, identifier_hash, enrichment)
+        deciding = deciding_bundle(bundle, plan, windows, identifier_hash, enrichment)
         self._noted = None
         if journal is not None:
             self._noted = NotedDecisions(journal, features.entity_names, identifier_hash)
+        self._orders = Orders(Held(deciding, windows, past), self._noted)
         self._lock = Lock()
         self._replacing = Lock()
         if journal is not None:
-            self._restore(journal)
-        self._deciding.warm_up()
+            self._orders.restore(journal)
+        deciding.warm_up()
 
     @classmethod
     def open(  # noqa: PLR0913 - what an engine is made of
@@ -185,8 +182,8 @@ class Engine:
             If it cannot be journalled; then it is not remembered either.
         """
         with self._lock:
-            noted = self._decide(transaction, now_ms, is_late)
-            self._write()
+            noted = self._orders.decide(transaction, now_ms, is_late)
+            self._orders.write()
         return noted.settled
 
     def decide(
@@ -194,12 +191,12 @@ class Engine:
     ) -> Noted:
         """Decide as `score` does; it is in the journal, and may be answered, after `write`."""
         with self._lock:
-            return self._decide(transaction, now_ms, is_late)
+            return self._orders.decide(transaction, now_ms, is_late)
 
     def write(self) -> None:
         """Write all decisions that wait to the journal, in one commit; or forget them and raise."""
         with self._lock:
-            self._write()
+            self._orders.write()
 
     def record(self, outcome: Outcome, *, now_ms: int | None = None) -> bool:
         """Take in an outcome, once; an outcome may come before its transaction.
@@ -222,22 +219,7 @@ class Engine:
         if now_ms is not None:
             refuse_future("/available_at", outcome.available_at, now_ms)
         with self._lock:
-            received_at_ms = self._past.received_outcome(outcome, now_ms)
-            if self._noted is not None:
-                record = OutcomeRecord(
-                    outcome_id=outcome.outcome_id,
-                    transaction_id=outcome.transaction_id,
-                    received_at_ms=received_at_ms,
-                    outcome=msgspec.json.encode(outcome),
-                )
-                # What waits is written before it; where that fails, it waits on.
-                is_new = self._noted.write(record)
-                self._settle(self._noted)
-                if not is_new:
-                    refuse_other_content(record, self._noted.outcome(outcome.outcome_id))
-                    return False
-            self._past.note_outcome(outcome, received_at_ms)
-        return True
+            return self._orders.record(outcome, now_ms)
 
     def recommend(self, context: PaymentContext, *, now_ms: int | None = None) -> Recommendation:
         """Return the payment methods to show, ranked, and why the others are left out.
@@ -267,7 +249,7 @@ class Engine:
             If there is no journal, or it holds no decision that this bundle's score made.
         """
         with self._lock:
-            bundle, store = self._deciding.bundle, self._store
+            bundle, store = self.bundle, self._orders.held.store
 
         def read(query: NDArray[np.int64], out: NDArray[np.float64]) -> None:
             with self._lock:
@@ -300,51 +282,50 @@ class Engine:
             If the journal cannot be read.
         """
         with self._replacing:
-            before = Held(self._deciding, self._store, self._past)
-            made = Replacement(bundle, before, self._made_of, self._noted)
+            made = Replacement(bundle, self._orders.held, self._made_of, self._noted)
             try:
                 made.make_ready(self._lock)
                 commit()
                 made.catch_up()
                 with self._lock:
                     made.finish()
-                    self._deciding, self._store, self._past = made.now
+                    self._orders.held = made.now
             finally:
                 made.close()
 
     @property
     def bundle(self) -> Bundle:
         """The bundle that decides."""
-        return self._deciding.bundle
+        return self._orders.held.deciding.bundle
 
     @property
     def versions(self) -> Versions:
         """What decides."""
-        return self._deciding.versions
+        return self._orders.held.deciding.versions
 
     @property
     def erasure(self) -> Erasure:
         """What removes the orders of one customer, or old ones, from journal and windows."""
         return Erasure(
             self._journal,
-            self._deciding.bundle.features,
+            self.bundle.features,
             self._hash,
-            lambda: self._past,
+            lambda: self._orders.held.past,
             lock=self._lock,
             alone=self._replacing,
-            write=self._write_on,
+            write=self._orders.write_on,
         )
 
     @property
     def counters(self) -> StoreCounters:
         """What the windows' store holds and let go."""
         with self._lock:
-            return self._store.counters
+            return self._orders.held.store.counters
 
     def close(self) -> None:
         """Close the store and the journal."""
         with self._lock:
-            self._store.close()
+            self._orders.held.store.close()
             if self._journal is not None:
                 self._journal.close()
 
@@ -353,110 +334,3 @@ class Engine:
 
     def __exit__(self, *_: object) -> None:
         self.close()
-
-    def _restore(self, journal: Journal) -> None:
-        """Fill from the journal what does not outlive a process."""
-        has_windows = self._store.outlives_process
-        if has_windows and not self._deciding.decider.is_limited:
-            return
-        for record in journal.records():
-            if not has_windows:
-                self._past.restore(record)
-            if isinstance(record, DecisionRecord):
-                self._deciding.decider.recall(record.decision, record.event_time_ms)
-
-    def _decide(self, transaction: Transaction, now_ms: int | None, is_late: IsLate) -> Noted:
-        now_ms = transaction.event_time_ms if now_ms is None else now_ms
-        refuse_future("/event_time", transaction.event_time, now_ms)
-        received_at_ms = self._past.received(now_ms)
-        row = self._deciding.features.prepare(transaction, received_at_ms)
-        asked = self._past.exchange(row, is_late=is_late())
-        if self._noted is not None and self._noted.is_journal_away:
-            asked = Asked(asked.found, (*asked.missing, JOURNAL))
-        try:
-            return self._stands(transaction, row, asked) or self._made(
-                transaction, row, asked, received_at_ms, is_late
-            )
-        except BaseException:
-            self._past.take_back(row, asked)
-            raise
-
-    def _stands(self, transaction: Transaction, row: OnlineRow, asked: Asked) -> Noted | None:
-        """Return the decision about an order that was decided before, if the windows know it.
-
-        Where they do not, the journal tells when the new decision is written.
-        """
-        if self._noted is None or asked.found is Appended.ACCEPTED:
-            return None
-        earlier = self._noted.standing(transaction.transaction_id)
-        if earlier is None:
-            return None
-        self._refuse_conflict(row, earlier, self._noted.request_digest(transaction))
-        return Noted(msgspec.json.decode(earlier.decision, type=Decision), earlier.decision)
-
-    def _refuse_conflict(
-        self, row: OnlineRow, earlier: DecisionRecord, request_digest: bytes
-    ) -> None:
-        if earlier.request_digest != request_digest:
-            features = self._deciding.bundle.features
-            raise TransactionConflict(differing_fields(features, row, earlier))
-
-    def _made(
-        self,
-        transaction: Transaction,
-        row: OnlineRow,
-        asked: Asked,
-        received_at_ms: int,
-        is_late: IsLate,
-    ) -> Noted:
-        decision = self._deciding.decision(transaction, row, asked, is_late=is_late())
-        if self._noted is None:
-            noted = Noted(decision)
-        else:
-            noted = self._noted.note(transaction, decision, row, asked, received_at_ms)
-        if self._noted is None or asked.found is Appended.ACCEPTED:
-            self._past.note_decision(row, asked, decision.action)
-        return noted
-
-    def _write(self) -> None:
-        """Write what waits; forget it if it cannot be written."""
-        if self._noted is None:
-            return
-        try:
-            self._noted.write()
-        except JournalError:
-            for noted in self._noted.forgotten():
-                if noted.row is not None and noted.asked is not None:
-                    self._past.take_back(noted.row, noted.asked, noted.decision.action)
-            raise
-        self._settle(self._noted)
-
-    def _write_on(self) -> None:
-        """Write what waits; where it cannot be written, it waits on."""
-        if self._noted is not None:
-            self._noted.write()
-            self._settle(self._noted)
-
-    def _settle(self, noted: NotedDecisions) -> None:
-        """Note what was decided of orders that had come before; give way where another decided."""
-        for held in noted.doubtful():
-            if held.is_written:
-                self._past.note_decision(held.row, held.asked, held.noted.decision.action)
-                continue
-            if not self._store.outlives_process:  # there the event is that of who decided
-                self._past.take_back(held.row, held.asked, held.noted.decision.action)
-            try:
-                self._give_way(held, noted.standing(held.record.transaction_id))
-            except (TransactionConflict, JournalError) as error:
-                held.noted.refusal = error
-
-    def _give_way(self, held: Doubtful, standing: DecisionRecord | None) -> None:
-        if standing is None:
-            raise JournalError(
-                "The decision that stands must be readable. The journal told that there is one, "
-                "and does not hold it; send the order again"
-            )
-        self._refuse_conflict(held.row, standing, held.record.request_digest)
-        held.noted.stand_as(standing)
-        if not self._store.outlives_process:
-            self._past.restore(standing)

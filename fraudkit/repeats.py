@@ -30,6 +30,8 @@ def differing_fields(
     that reads several, all of them, unless one of them is told already. Empty where the difference
     lies elsewhere.
     """
+    if len(row.keys) != len(features.entities):
+        return ()  # another bundle made the row, and was replaced meanwhile
     paths: dict[str, None] = {}
     if int(row.event[EVENT_TIME]) != earlier.event_time_ms:
         paths["event_time_ms"] = None

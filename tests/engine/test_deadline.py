@@ -113,7 +113,7 @@ def test_an_order_is_scored_if_its_sources_left_it_time(
     assert (decision.raw_score is not None) is is_scored
     assert ("deadline" in decision.degraded) is not is_scored
     assert ("store" in decision.degraded) is not is_waited_for
-    store = engine._store
+    store = engine._orders.held.store
     assert isinstance(store, SleepingStore)
     assert store.n_waited == int(is_waited_for)
     assert engine.counters.events == 1

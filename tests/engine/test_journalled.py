@@ -227,7 +227,7 @@ def test_the_windows_after_a_restart_hold_what_they_held(
 
 def feature_rows(engine: Engine, shop: TrainedShop) -> np.ndarray:
     ahead = [later(order, "x", days=2) for order in shop.transactions[:800]]
-    return np.array([engine._deciding.features.row(order).values for order in ahead])
+    return np.array([engine._orders.held.deciding.features.row(order).values for order in ahead])
 
 
 def test_another_secret_finds_none_of_the_past(shop: TrainedShop, journal_path: Path) -> None:
@@ -246,7 +246,7 @@ def test_the_journal_holds_the_row_and_no_identifier(shop: TrainedShop, journal_
     order = shop.transactions[1]
     with journalled(shop, journal_path) as engine:
         decision = engine.score(order, now_ms=order.event_time_ms + 7)
-        row = engine._deciding.features.row(order)
+        row = engine._orders.held.deciding.features.row(order)
     (record,) = records_in(journal_path)
     assert isinstance(record, DecisionRecord)
     assert record.received_at_ms == order.event_time_ms + 7
@@ -306,9 +306,9 @@ def test_an_outcome_is_seen_from_the_millisecond_after(shop: TrainedShop) -> Non
     queries = [later(order, "after", milliseconds=known_ms + more_ms) for more_ms in (-1, 0, 1)]
     with Engine.open(shop.bundle) as engine:
         engine.score(order)
-        before = [engine._deciding.features.row(query).values for query in queries]
+        before = [engine._orders.held.deciding.features.row(query).values for query in queries]
         engine.record(chargeback(order))
-        after = [engine._deciding.features.row(query).values for query in queries]
+        after = [engine._orders.held.deciding.features.row(query).values for query in queries]
     same = [
         np.array_equal(first, second, equal_nan=True)
         for first, second in zip(before, after, strict=True)

@@ -244,7 +244,7 @@ def test_a_shared_store_keeps_what_it_holds_or_the_bundle_is_refused(
     first = order_of(0)
     engine.score(first)
     engine.replace(made["other_model"])  # the same rows, in other columns
-    assert engine._past.received(0) == first.event_time_ms + 1
+    assert engine._orders.held.past.received(0) == first.event_time_ms + 1
     assert [len(store.closed) for store in stores] == [1, 0]
     with pytest.raises(InputError):
         engine.replace(made["plain"], commit=refuse)
@@ -258,6 +258,6 @@ def test_a_thousand_policies_leave_nothing_behind(made: dict[str, Bundle]) -> No
     before = WeakSet[Any]()
     for number in range(1_000):
         engine.replace(made[("limited", "watchful", "other_model")[number % 3]])
-        before.add(engine._deciding.features._compute)
+        before.add(engine._orders.held.deciding.features._compute)
     gc.collect()
     assert len(before) == 1

@@ -78,7 +78,8 @@ def erase(  # noqa: PLR0913, PLR0917 - the options of the command
     """Remove all orders of one customer, and what became of them, for good.
 
     The journal and the windows' store are those of the service: FRAUDKIT_JOURNAL_URL and
-    FRAUDKIT_STORE_URL, or journal.sqlite3 in the data folder and none.
+    FRAUDKIT_STORE_URL, or journal.sqlite3 in the data folder and none. What a killed service left
+    in its spool is brought to the journal first.
     """
     parts = _parts(identifier)
     if identifier == ["-"] and not (yes or dry_run):
@@ -150,7 +151,8 @@ def _erasure(data_dir: Path, bundle: Path, keys: Path | None) -> Iterator[Erasur
     loaded = open_bundle(bundle, keys)
     hash_key = _hash_key(data_dir / "hash.key")
     past, url = None, os.environ.get("FRAUDKIT_STORE_URL")
-    with _journal(data_dir, hash_key) as journal, ExitStack() as closing:
+    with _journal(data_dir, hash_key) as written, ExitStack() as closing:
+        journal = _unspooled(written, data_dir, closing)
         if url:
             from fraudkit.stores.redis import RedisStore
 
@@ -186,6 +188,18 @@ def _journal(data_dir: Path, hash_key: bytes) -> Iterator[Journal]:
         raise JournalLocked(f"{error}; or let the service erase, with --url") from error
     with journal:
         yield journal
+
+
+def _unspooled(journal: Journal, data_dir: Path, closing: ExitStack) -> Journal:
+    """Return the journal with what a killed service left in its spool."""
+    from fraudkit.journal.spooled import SpooledJournal
+
+    path = Path(os.environ.get("FRAUDKIT_SPOOL_DIR") or data_dir) / "journal.spool"
+    if not path.exists():
+        return journal
+    spooled = SpooledJournal(journal, path)
+    closing.callback(spooled.close)
+    return spooled
 
 
 def _hash_key(path: Path) -> bytes:

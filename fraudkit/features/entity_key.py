@@ -61,7 +61,12 @@ def entity_key(
     text = FunctionText(*names)
     named = dict(zip(entity.inputs, names, strict=True))
     (digest,) = digest_names(text, [entity], named, identifier_hash)
-    key = int.from_bytes(text.function(digest)(*parts), "little", signed=True)
+    try:
+        key = int.from_bytes(text.function(digest)(*parts), "little", signed=True)
+    except UnicodeEncodeError as error:
+        raise InputError(
+            f"The identifier of {name} must be valid Unicode. Got what is none; send it as UTF-8"
+        ) from error
     if key == NO_KEY:
         raise InputError(
             f"The identifier of {name} must have a text for {entity.inputs[0]}. Got an empty one"

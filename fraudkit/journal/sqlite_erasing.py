@@ -22,8 +22,11 @@ from fraudkit.journal.sqlite_rows import SELECT
 __all__ = ["SqliteErasing"]
 
 _PAGE_SEQUENCES: Final = 4096
+_READ_WAIT_S: Final = 5.0
 _SCRUBS_MAX: Final = 40
 _SCRUB_PAUSE_S: Final = 0.05
+_SCRUB_WAIT_S: Final = 0.02
+"""How long one try waits for readers; appends wait for it meanwhile."""
 
 _ENDS: Final = "SELECT ifnull(min(sequence), 1) - 1, ifnull(max(sequence), 0) FROM record"
 _OF_ENTITY: Final = SELECT + (
@@ -57,7 +60,7 @@ class SqliteErasing:
         """
         text = entity_text(entity, key)
         try:
-            with closing(self._opened("ro")) as connection:
+            with closing(self._opened("ro", _READ_WAIT_S)) as connection:
                 first, newest = connection.execute(_ENDS).fetchone()
                 for start in range(first, newest, _PAGE_SEQUENCES):
                     page = (start, min(start + _PAGE_SEQUENCES, newest), text)
@@ -94,7 +97,7 @@ class SqliteErasing:
         The pages of the file itself were overwritten by `erase`.
         """
         try:
-            with closing(self._opened("rw")) as connection:
+            with closing(self._opened("rw", _SCRUB_WAIT_S)) as connection:
                 for _ in range(_SCRUBS_MAX):
                     connection.execute("PRAGMA wal_checkpoint(PASSIVE)")
                     (is_busy, *_) = connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()
@@ -109,8 +112,9 @@ class SqliteErasing:
             "programs that read the journal, and erase again"
         )
 
-    def _opened(self, mode: str) -> sqlite3.Connection:
-        return sqlite3.connect(f"{self.path.as_uri()}?mode={mode}", uri=True, isolation_level=None)
+    def _opened(self, mode: str, wait_s: float) -> sqlite3.Connection:
+        uri = f"{self.path.as_uri()}?mode={mode}"
+        return sqlite3.connect(uri, uri=True, timeout=wait_s, isolation_level=None)
 
     def _rows(self, statement: str, values: tuple[str | int, ...]) -> list[tuple[Any, ...]]:
         try:

@@ -14,6 +14,7 @@ from redis import Redis
 from fraudkit.access import read_audit
 from fraudkit.domain.transaction import Account, Email, Order, Transaction
 from fraudkit.engine import Engine
+from fraudkit.journal.spool import Spool
 from fraudkit.journal.sqlite import SqliteJournal
 from fraudkit.stores.memory import MemoryStore
 from fraudkit.stores.redis import RedisStore
@@ -29,7 +30,12 @@ START = datetime(2026, 3, 2, 9, 0, tzinfo=UTC)
 
 @pytest.fixture(autouse=True)
 def _settings(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    for name in ("FRAUDKIT_JOURNAL_URL", "FRAUDKIT_STORE_URL", "FRAUDKIT_TRUSTED_KEYS"):
+    for name in (
+        "FRAUDKIT_JOURNAL_URL",
+        "FRAUDKIT_STORE_URL",
+        "FRAUDKIT_SPOOL_DIR",
+        "FRAUDKIT_TRUSTED_KEYS",
+    ):
         monkeypatch.delenv(name, raising=False)
     monkeypatch.setenv("FRAUDKIT_DATA_DIR", str(tmp_path / "data"))
     monkeypatch.setenv("FRAUDKIT_BUNDLE", str(BUNDLE))
@@ -120,6 +126,22 @@ def test_what_does_not_hold_is_told_and_nothing_is_made(run: Run, data: Path) ->
     keyless = run("erase", "account", "a", "--yes")
     assert (keyless.status, "must be the hash key" in keyless.err) == (2, True)
     assert not (data / "audit.ndjson").exists()
+
+
+def test_what_a_killed_service_left_in_its_spool_is_erased_too(
+    run: Run, data: Path, tmp_path: Path
+) -> None:
+    decide(SqliteJournal(tmp_path / "other.sqlite3"))
+    with SqliteJournal.open_readonly(tmp_path / "other.sqlite3") as other:
+        records = list(other.records())
+    with SqliteJournal(data / "journal.sqlite3") as journal:
+        journal.append(records[0])
+    spool = Spool(data / "journal.spool")
+    spool.append(records[1:])
+    spool.close()
+    assert run("erase", "account", "a", "--yes", "--json").json["orders"] == 2
+    assert ids_in(data) == ["t-2"]
+    assert b"t-1" not in b"".join(path.read_bytes() for path in data.glob("journal*"))
 
 
 @pytest.fixture(scope="module")

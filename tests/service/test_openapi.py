@@ -12,8 +12,12 @@ import pytest
 from fraudkit.domain.decision import Decision
 from fraudkit.domain.decoding import decode_outcome, decode_payment_context, decode_transaction
 from fraudkit.domain.payment_choice import Recommendation
+from fraudkit.features.entity_key import entity_key
+from fraudkit.features.keys import IdentifierHash
+from fraudkit.scoring.bundle import load_bundle
 from service import examples
 from service.app import create_app
+from service.erasing import ErasureRequest, ErasureResult
 from service.openapi import openapi_document
 from service.refusals import CODES, ErrorBody
 from service.routes import OutcomeAccepted
@@ -65,11 +69,21 @@ def test_request_examples_decode() -> None:
         ("/v1/score", "200", Decision),
         ("/v1/outcomes", "202", OutcomeAccepted),
         ("/v1/payment-methods", "200", Recommendation),
+        ("/v1/erasures", "200", ErasureResult),
     ],
 )
 def test_answer_examples_are_what_the_service_encodes(path: str, status: str, kind: Any) -> None:
     for body in shown(path, status):
         assert msgspec.json.encode(msgspec.json.decode(body, type=kind)) == body
+
+
+def test_the_erasure_examples_name_entities_of_the_demo_bundle(bundle: Path) -> None:
+    features = load_bundle(bundle).features
+    for body in shown("/v1/erasures"):
+        asked = msgspec.json.decode(body, type=ErasureRequest)
+        given = asked.identifier
+        parts = [given] if isinstance(given, str) else given
+        assert entity_key(features, asked.entity, parts, IdentifierHash(b"k" * 16))
 
 
 def test_the_error_example_is_one() -> None:

@@ -48,7 +48,7 @@ from service.turns import Turns
 __all__ = ["create_app"]
 
 
-Besides = tuple[AbstractAsyncContextManager[None], ...]
+_Besides = tuple[AbstractAsyncContextManager[None], ...]
 
 
 def create_app(
@@ -122,7 +122,7 @@ def create_app(
     add_docs_page(app)
     document = openapi_document(release, needs_key=entrance.needs_key)
     app.openapi = lambda: document  # type: ignore[method-assign]  # FastAPI's own way to extend it
-    added: Besides | None = None
+    added: _Besides | None = None
     if engine is not None:
         added = _add_routes(app, posts, engine, journal, settings, metrics, entrance)
     return app
@@ -136,7 +136,7 @@ def _add_routes(
     settings: Settings,
     metrics: Metrics,
     gate: Gate,
-) -> Besides:
+) -> _Besides:
     """Add the routes over an engine, and return what goes on beside them."""
     check_retention(engine, settings.retention_days)
     write = metrics.stages.written_by(metrics.unwritten.counted_by(engine.write))
@@ -164,24 +164,7 @@ def _add_routes(
     async def alive(_: Request) -> Response:
         return _response(Answer(200, msgspec.json.encode(Alive())))
 
-    deadlines = Deadlines(settings.deadline_ms)
-    may_score, may_tell = gate.asking("score"), gate.asking("outcomes")
-    posts |= {
-        "/v1/score": Endpoint(score(engine, metrics), may_score, turns, deadlines),
-        "/v1/outcomes": Endpoint(record(engine, metrics), may_tell, turns, deadlines),
-        "/v1/payment-methods": Endpoint(recommend(engine), may_score, None, deadlines),
-        **{
-            path: ChangeEndpoint(changes, request, may_read, gate.caller)
-            for path, request in requests_of(changes).items()
-        },
-        "/v1/erasures": ErasureEndpoint(
-            engine,
-            metrics.removed,
-            Path(settings.data_dir) / "audit.ndjson",
-            gate.asking("admin"),
-            gate.caller,
-        ),
-    }
+    posts |= _posts(engine, changes, turns, settings, metrics, gate)
     for path, post in posts.items():
         endpoint: Any = post  # Starlette takes ASGI applications here too
         app.add_route(path, endpoint, methods=["POST"])
@@ -195,6 +178,35 @@ def _add_routes(
     app.add_route("/healthz", alive, methods=["GET"])
     app.add_route("/readyz", ready, methods=["GET"])
     return following(changes), expiring(engine, settings.retention_days, metrics.removed)
+
+
+def _posts(
+    engine: Engine,
+    changes: BundleChanges,
+    turns: Turns,
+    settings: Settings,
+    metrics: Metrics,
+    gate: Gate,
+) -> dict[str, ASGIApp]:
+    deadlines = Deadlines(settings.deadline_ms)
+    may_score, may_tell = gate.asking("score"), gate.asking("outcomes")
+    may_change = gate.asking("admin")
+    return {
+        "/v1/score": Endpoint(score(engine, metrics), may_score, turns, deadlines),
+        "/v1/outcomes": Endpoint(record(engine, metrics), may_tell, turns, deadlines),
+        "/v1/payment-methods": Endpoint(recommend(engine), may_score, None, deadlines),
+        **{
+            path: ChangeEndpoint(changes, request, may_change, gate.caller)
+            for path, request in requests_of(changes).items()
+        },
+        "/v1/erasures": ErasureEndpoint(
+            engine,
+            metrics.removed,
+            Path(settings.data_dir) / "audit.ndjson",
+            may_change,
+            gate.caller,
+        ),
+    }
 
 
 async def _refused(_: Request, error: Exception) -> Response:

@@ -227,6 +227,8 @@ def _erase(
     )
     return _post(
         "Erase a customer",
+        "Removes all orders of one customer from the journal and the windows, with their outcomes. "
+        "It reads through the whole journal, while orders are decided on.",
         _content(schema_of[ErasureRequest], examples.ERASURES),
         {"200": result},
         _refusals(error, (*_DECODING_REFUSALS, 503), needs_key=needs_key),
@@ -264,6 +266,8 @@ def _changes(schema_of: dict[Any, dict[str, Any]], *, needs_key: bool) -> dict[s
         path: {
             "post": _post(
                 summary,
+                "Made ready beside the orders that are decided, and exchanged as one; where it is "
+                "refused nothing changes.",
                 _content(schema_of[kind], {"Example": example}),
                 {"200": _answer("What decides now", schema_of[Changed], answers)},
                 _refusals(error, (*_DECODING_REFUSALS, 409, 503), needs_key=needs_key),

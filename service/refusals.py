@@ -164,7 +164,11 @@ def refusal_of(error: FraudkitError, body: bytes = b"") -> Answer:
         )
     if isinstance(error, ArtifactError | PolicyError):
         return refusal(
-            "change_refused", "a bundle that may be put in force", "another", message=str(error)
+            "change_refused",
+            "a bundle that may be put in force",
+            "another",
+            "see `message`; nothing was changed",
+            message=str(error),
         )
     if isinstance(error, StoreError):
         return refusal(

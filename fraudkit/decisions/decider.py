@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Final
 
@@ -12,10 +11,10 @@ from msgspec import Struct
 from numpy.typing import NDArray
 
 from fraudkit.decisions.costs import COST_NAMES, OrderCosts, cost_lines
+from fraudkit.decisions.draws import Draws
 from fraudkit.decisions.own_costs import AUTHENTICATION_FIELDS, OwnCosts
 from fraudkit.decisions.policy import (
     ACTIONS,
-    Missing,
     Policy,
     can_be_challenged,
     challenges,
@@ -24,8 +23,6 @@ from fraudkit.decisions.policy import (
 from fraudkit.decisions.rule.deciding import decide_fallback, decide_many, decide_one
 from fraudkit.decisions.rule.layout import (
     BEGINS,
-    BUDGET_USED,
-    CEILING_REACHED,
     DECLINES,
     EXPLORED,
     FLAGS_FROM,
@@ -33,10 +30,9 @@ from fraudkit.decisions.rule.layout import (
     N_OUT,
     PLACE,
     PROPENSITY,
-    REVIEWS_USED,
 )
 from fraudkit.decisions.rule.limits import count_earlier
-from fraudkit.decisions.rulings import SHAPED_BY, SHAPES, Ruling, Rulings, ranges_of
+from fraudkit.decisions.rulings import SHAPED_BY, SHAPES, Ruling, Rulings, limits_reached, ranges_of
 from fraudkit.decisions.segments import SegmentFinder
 from fraudkit.decisions.tables import fresh_memory, rules_of
 from fraudkit.domain.decision import Action, ExpectedCost
@@ -45,8 +41,6 @@ from fraudkit.errors import InputError, PolicyError
 
 __all__ = ["Decider"]
 
-_LIMITS: Final = (REVIEWS_USED, CEILING_REACHED, BUDGET_USED)
-_LEAST: Final[dict[Missing, int]] = {"decide": 0, "review": 2, "decline": 3}
 _MS_PER_DAY: Final = 86_400_000
 _NO_COSTS: Final = np.full(N_COSTS, np.nan)
 
@@ -92,8 +86,7 @@ class Decider:
         self._memory = fresh_memory(policy)
         self._own_costs = OwnCosts(policy.costs_from_orders, self._rules[0])
         self._names = [*(segment.name for segment in policy.segments), None]
-        self._key = bytes.fromhex(policy.digest)
-        self._is_certain = policy.exploration is None
+        self._draw = Draws(policy).of
         self._out = np.empty(N_OUT)
 
     @property
@@ -133,8 +126,8 @@ class Decider:
                 np.nan if amount_minor is None else float(amount_minor),
                 can_be_challenged(payment.method, payment.card.was_3d_secure_successful),
                 segment,
-                self._least(missing),
-                1.0 if self._is_certain else self._draw(transaction.transaction_id),
+                self.policy.when_missing.least(missing),
+                self._draw(transaction.transaction_id),
                 transaction.event_time_ms // _MS_PER_DAY,
             ),
             own,
@@ -237,13 +230,13 @@ class Decider:
                 np.nan if amount_minor is None else float(amount_minor),
                 can_challenge,
                 place,
-                self._least(missing),
+                self.policy.when_missing.least(missing),
                 1.0 if transaction_id is None else self._draw(transaction_id),
                 0,
             ),
             own,
             dict(own_costs or {}),
-            reached=_reached(shaped_by),
+            reached=limits_reached(shaped_by),
         )
 
     def fallback_of_values(
@@ -256,7 +249,7 @@ class Decider:
     ) -> Ruling:
         """Say what the fallback gives an order, without counting it; see `of_values`."""
         order = can_challenge, self._place(segment), 0
-        return self._fallen_back(amount_minor, order, reached=_reached(shaped_by))
+        return self._fallen_back(amount_minor, order, reached=limits_reached(shaped_by))
 
     def possible_own_costs(
         self, own_costs: Mapping[str, float], segment: str | None
@@ -400,19 +393,3 @@ class Decider:
         if segment not in self._names:
             raise PolicyError(f"the policy must have the segment {segment!r}, and it has not")
         return self._names.index(segment)
-
-    def _least(self, missing: Iterable[str]) -> int:
-        if not missing:
-            return 0
-        return max((_LEAST[getattr(self.policy.when_missing, name)] for name in missing), default=0)
-
-    def _draw(self, transaction_id: str) -> float:
-        """Return a number in [0, 1) that the id alone decides: a retry draws the same."""
-        if self._is_certain:
-            return 1.0
-        digest = hashlib.blake2b(transaction_id.encode(), digest_size=8, key=self._key).digest()
-        return (int.from_bytes(digest) >> 11) / 2**53
-
-
-def _reached(shaped_by: Sequence[str]) -> int:
-    return sum(flag for flag in _LIMITS if SHAPED_BY[flag] in shaped_by)

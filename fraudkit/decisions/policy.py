@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import tomllib
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Annotated, Any, Final, Literal
 
 import msgspec
@@ -59,6 +59,9 @@ Missing = Literal["decide", "review", "decline"]
 """What to do where a source is missing: decide without it, or do no less than this."""
 
 
+_LEAST: Final[dict[Missing, int]] = {"decide": 0, "review": 2, "decline": 3}
+
+
 class WhenMissing(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """What to do about an order while a source that the model reads is missing.
 
@@ -78,6 +81,10 @@ class WhenMissing(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True)
     ip: Missing = "decide"
     card_ranges: Missing = "decide"
     mail_domains: Missing = "decide"
+
+    def least(self, missing: Iterable[str]) -> int:
+        """Return the place in `ACTIONS` of the least that an order gets without some sources."""
+        return max((_LEAST[getattr(self, name)] for name in missing), default=0) if missing else 0
 
 
 class Constraints(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):

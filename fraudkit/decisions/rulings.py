@@ -22,7 +22,7 @@ from fraudkit.decisions.rule.layout import (
 )
 from fraudkit.domain.decision import Action, ActionRange, ExpectedCost
 
-__all__ = ["SHAPED_BY", "SHAPES", "Ruling", "Rulings", "ranges_of"]
+__all__ = ["SHAPED_BY", "SHAPES", "Ruling", "Rulings", "limits_reached", "ranges_of"]
 
 SHAPED_BY: Final = {
     FALLBACK: "fallback",
@@ -41,6 +41,14 @@ SHAPES: Final = tuple(
     for flags in range(2 * max(SHAPED_BY))
 )
 """`Decision.shaped_by` of all flags together, by their sum."""
+
+
+_LIMITS: Final = (REVIEWS_USED, CEILING_REACHED, BUDGET_USED)
+
+
+def limits_reached(shaped_by: Sequence[str]) -> int:
+    """Return the flags of the limits among what shaped a decision, added up."""
+    return sum(flag for flag in _LIMITS if SHAPED_BY[flag] in shaped_by)
 
 
 class Ruling(Struct, frozen=True):

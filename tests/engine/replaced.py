@@ -12,6 +12,7 @@ from fraudkit.errors import JournalError
 from fraudkit.features.catalog import default_features
 from fraudkit.features.spec import FeatureSet
 from fraudkit.journal.record import DecisionRecord, OutcomeRecord, Record
+from fraudkit.journal.spool import name_of
 from fraudkit.scoring.bundle import Bundle, BundleContent, load_bundle, write_bundle
 from fraudkit.scoring.learning.boosting import ModelSettings
 from fraudkit.scoring.learning.fit import fit_model, reference_row
@@ -41,6 +42,8 @@ BUNDLES = ("plain", "limited", "watchful", "other_model", "other_windows", "othe
 class ListJournal:
     """A journal in memory, which can be made to fail."""
 
+    is_away = False
+
     def __init__(self, held: Sequence[Record] = ()) -> None:
         self.held = list(held)
         self.is_full = False
@@ -51,10 +54,9 @@ class ListJournal:
     def append_many(self, records: Sequence[Record]) -> list[bool]:
         if self.is_full:
             raise JournalError("the disk is full")
-        known = {record.outcome_id for record in self.held if isinstance(record, OutcomeRecord)}
         written = []
         for record in records:
-            is_new = not isinstance(record, OutcomeRecord) or record.outcome_id not in known
+            is_new = name_of(record) not in map(name_of, self.held)
             written.append(is_new)
             if is_new:
                 self.held.append(record)

@@ -79,7 +79,7 @@ async def offer(
         due = start + int(number * step_ns)
         if due >= end:
             break
-        while (now := perf_counter_ns()) < due:
+        while (now := perf_counter_ns()) < due:  # noqa: ASYNC110 - it waits for a time
             await asyncio.sleep(_TICK_SECONDS if due - now > 1e9 * _TICK_SECONDS else 0)
         if round_.idle:
             round_.late_us.append((now - due) // 1000)
@@ -92,8 +92,9 @@ async def offer(
 
 
 async def _ended(round_: _Round, connections: int, start: int, last: int) -> Offered:
-    until = last + int(_END_SECONDS_MAX * 1e9)
-    while len(round_.idle) + round_.lost < connections and perf_counter_ns() < until:
+    for _ in range(int(_END_SECONDS_MAX / _TICK_SECONDS)):
+        if len(round_.idle) + round_.lost >= connections:
+            break
         await asyncio.sleep(_TICK_SECONDS)
     drained = perf_counter_ns()
     waiting = connections - len(round_.idle) - round_.lost

@@ -32,8 +32,8 @@ from fraudkit.simulate import simulate
 __all__ = ["main", "measure"]
 
 CAVEATS: Final = (
-    "A latency runs from the last byte sent to the last byte of the answer, in the driver: it "
-    "holds the driver's own delay, which `driver_late` shows.",
+    "A latency runs from the last byte sent to the last byte of the answer, as the driver sees it.",
+    "It holds the driver's own delay, of which `driver_late` tells: how late requests were sent.",
     "Server and driver are two processes on one machine; what else runs there counts in the tails.",
     "What can be answered is measured with the same driver, closed, at 64 connections.",
     "The trees are fitted to a simulated shop with noise: good for timing only.",

@@ -25,9 +25,11 @@ __all__ = [
 ]
 
 REFUSALS_LOGGED_1_IN: Final = 100
-"""Of the answers below 500 that are no success, by code: the first, then one in so many."""
+"""Of the answers below 500 that are no success, and of those to an overload, by code: the first,
+then one in so many."""
 
 _REQUEST_ID_BYTES_MAX: Final = 64
+_OVERLOADED: Final = "overloaded"
 
 
 class RequestIds:
@@ -71,10 +73,11 @@ class RequestLog:
     def write(self, request_id: bytes, route: str, status: int, seconds: float, code: str) -> None:
         """Write a line about an answer that is no success, if it is to have one.
 
-        Every answer from 500 has one. Of the others, by code, the first has one, then one in
-        `REFUSALS_LOGGED_1_IN`.
+        Every answer from 500 has one, but for ``overloaded``: a line costs more than the answer,
+        and there is the least time for it where there are the most. Of that and of the others, by
+        code, the first has one, then one in `REFUSALS_LOGGED_1_IN`.
         """
-        if status < 500:
+        if status < 500 or code == _OVERLOADED:
             seen = self._refusals.get(code, 0)
             self._refusals[code] = seen + 1
             if seen % REFUSALS_LOGGED_1_IN:

@@ -293,19 +293,11 @@ def forgotten(scene: Scene) -> list[Step]:
     first, second, known, asked = scene.times(4)
     event, other = scene.event(first), scene.event(second)
     reads = _calls("read", scene.event(asked))
-    return [
-        *_calls("append", event, other),
-        _record(event, Status.FRAUD, known),
-        *reads,
-        Step("forget", event_id=event.event_id),
-        *reads,
-        Step("forget", event_id=event.event_id),
-        *_calls("append", event),
-        *reads,
-        Step("forget", event_id=event.event_id, status=Status.FRAUD, known_at_ms=known),
-        *_calls("append", event),
-        *reads,
-    ]
+    told = [*_calls("append", event, other), _record(event, Status.FRAUD, known), *reads]
+    again = [*_calls("append", event), *reads]
+    forget = Step("forget", event_id=event.event_id)
+    unsay = forget._replace(status=Status.FRAUD, known_at_ms=known)
+    return [*told, forget, *reads, forget, *again, unsay, *again]
 
 
 def delivered_in_any_order(scene: Scene) -> list[Step]:

@@ -120,8 +120,12 @@ def test_refusals_are_sampled_by_code_and_failures_are_not(
     assert told == [*[(422, "WARNING")] * 3, (401, "WARNING")]
     caplog.clear()
     for _ in range(3):
-        log.write(b"r", "/v1/score", 503, 0.001, "overloaded")
+        log.write(b"r", "/v1/score", 503, 0.001, "store_unavailable")
     assert [record.levelname for record in caplog.records] == ["ERROR"] * 3
+    caplog.clear()
+    for _ in range(REFUSALS_LOGGED_1_IN + 1):
+        log.write(b"r", "/v1/score", 503, 0.001, "overloaded")
+    assert [record.levelname for record in caplog.records] == ["ERROR"] * 2
 
 
 @given(st.binary(max_size=80))

@@ -6,7 +6,7 @@ Invariant: the application is made for one process; the engine's windows live in
 from __future__ import annotations
 
 import secrets
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import AsyncExitStack, asynccontextmanager
 from importlib.metadata import version
 from typing import Any
@@ -20,6 +20,7 @@ from starlette.responses import Response
 
 from fraudkit.engine import Engine
 from fraudkit.journal.record import Journal
+from service.counting import OTHER
 from service.docs_page import add_docs_page
 from service.gate import Gate, open_gate
 from service.keys import watched
@@ -29,8 +30,8 @@ from service.openapi import openapi_document
 from service.opening import opened
 from service.readiness import readiness
 from service.reading import DecisionEndpoint, MetricsEndpoint
-from service.refusals import Answer, internal_error, refusal_of, refusal_of_status
-from service.request_log import RequestIds
+from service.refusals import CODES, Answer, internal_error, refusal_of, refusal_of_status
+from service.request_log import RequestIds, RequestLog
 from service.routes import Alive, Endpoint, recommend, record, score
 from service.security_headers import SECURITY_HEADERS, SecurityHeaders
 from service.settings import Settings
@@ -101,7 +102,7 @@ def create_app(
         lifespan=lifespan,
         exception_handlers={HTTPException: _refused, Exception: _failed},
     )
-    app.state.count_refusal = metrics.requests.count_refusal
+    app.state.refused = _noting(metrics)
     app.add_middleware(SecurityHeaders, carrying=_POSTS)
     ids = RequestIds(secrets.token_hex(4))
     app.add_middleware(Observing, metrics=metrics, request_ids=ids, tracing=tracing)
@@ -150,6 +151,17 @@ def _add_routes(
         app.add_route(path, endpoint, methods=["GET"])
     app.add_route("/healthz", alive, methods=["GET"])
     app.add_route("/readyz", ready, methods=["GET"])
+
+
+def _noting(metrics: Metrics) -> Callable[[str], None]:
+    """Return what counts and logs a refusal of what was no request yet."""
+    log = RequestLog()
+
+    def refused(code: str) -> None:
+        metrics.requests.count_refusal(code)
+        log.write(b"none", OTHER, CODES[code][0], 0.0, code)
+
+    return refused
 
 
 async def _refused(_: Request, error: Exception) -> Response:

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import secrets
 import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
 from importlib.metadata import version
 from pathlib import Path
@@ -25,6 +25,7 @@ from fraudkit.engine import Engine
 from fraudkit.journal.record import Journal
 from service.bundle_changes import BundleChanges
 from service.changing import ChangeEndpoint, InForceEndpoint, following, requests_of
+from service.counting import OTHER
 from service.deadlines import Deadlines
 from service.direct import Direct
 from service.docs_page import add_docs_page
@@ -37,8 +38,8 @@ from service.openapi import openapi_document
 from service.opening import opened, trusted_keys_of
 from service.readiness import readiness
 from service.reading import DecisionEndpoint, MetricsEndpoint
-from service.refusals import Answer, internal_error, refusal_of, refusal_of_status
-from service.request_log import RequestIds
+from service.refusals import CODES, Answer, internal_error, refusal_of, refusal_of_status
+from service.request_log import RequestIds, RequestLog
 from service.routes import Alive, Endpoint, recommend, record, score
 from service.security_headers import SECURITY_HEADERS, SecurityHeaders
 from service.settings import Settings
@@ -114,7 +115,7 @@ def create_app(
         lifespan=lifespan,
         exception_handlers={HTTPException: _refused, Exception: _failed},
     )
-    app.state.count_refusal = metrics.requests.count_refusal
+    app.state.refused = _noting(metrics)
     app.add_middleware(SecurityHeaders)
     app.add_middleware(Direct, posts=posts)
     ids = RequestIds(secrets.token_hex(4))
@@ -207,6 +208,17 @@ def _posts(
             gate.caller,
         ),
     }
+
+
+def _noting(metrics: Metrics) -> Callable[[str], None]:
+    """Return what counts and logs a refusal of what was no request yet."""
+    log = RequestLog()
+
+    def refused(code: str) -> None:
+        metrics.requests.count_refusal(code)
+        log.write(b"none", OTHER, CODES[code][0], 0.0, code)
+
+    return refused
 
 
 async def _refused(_: Request, error: Exception) -> Response:

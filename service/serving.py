@@ -95,7 +95,7 @@ def _listening(settings: Settings) -> socket.socket:
 
 
 def _configuration(app: FastAPI) -> uvicorn.Config:
-    protocol: Any = partial(BoundedProtocol, refused=app.state.count_refusal)
+    protocol: Any = partial(BoundedProtocol, refused=app.state.refused)
     return uvicorn.Config(
         app,
         http=protocol,

@@ -74,14 +74,6 @@ CLOSE: Final = b"connection: close"
             "malformed_request",
             id="an absurd length",
         ),
-        pytest.param(
-            b"GET /healthz HTTP/1.1\r\nx: " + b"a" * 4_000_000, "head_too_large", id="one header"
-        ),
-        pytest.param(
-            b"GET /healthz HTTP/1.1\r\n" + b"x: y\r\n" * 500_000,
-            "head_too_large",
-            id="many headers",
-        ),
     ],
 )
 def test_what_is_no_request_is_refused_in_our_own_form(
@@ -94,12 +86,26 @@ def test_what_is_no_request_is_refused_in_our_own_form(
     assert answers_to(service, request_of(CLOSE))[0][0] == 200
 
 
-def test_refusals_are_counted(service: Any) -> None:
-    answers_to(service, b"nonsense\r\n\r\n")
+def refusals_of(service: Any, code: str) -> float:
     with service.client() as client:
         lines = client.get("/metrics").text.splitlines()
-    [line] = [line for line in lines if 'errors_total{code="malformed_request"}' in line]
-    assert float(line.split()[-1]) >= 1
+    [line] = [line for line in lines if f'errors_total{{code="{code}"}}' in line]
+    return float(line.split()[-1])
+
+
+def test_refusals_are_counted(service: Any) -> None:
+    before = refusals_of(service, "malformed_request")
+    answers_to(service, b"nonsense\r\n\r\n")
+    assert refusals_of(service, "malformed_request") == before + 1
+
+
+@pytest.mark.parametrize("rest", [b"x: " + b"a" * 4_000_000, b"x: y\r\n" * 500_000])
+def test_headers_without_end_are_refused_and_read_no_further(service: Any, rest: bytes) -> None:
+    before = refusals_of(service, "head_too_large")
+    answers = answers_to(service, b"GET /healthz HTTP/1.1\r\n" + rest)
+    # Who goes on sending may lose the answer: the connection is closed meanwhile.
+    assert [status for status, _ in answers] in ([], [431])
+    assert refusals_of(service, "head_too_large") == before + 1
 
 
 def test_long_headers_that_are_just_allowed_are_read(service: Any) -> None:
@@ -157,7 +163,7 @@ async def answered_in_process(sent: bytes) -> bytes:
         await send({"type": "http.response.start", "status": 204, "headers": []})
         await send({"type": "http.response.body"})
 
-    config, state = uvicorn.Config(application), ServerState()
+    config, state = uvicorn.Config(application, log_config=None), ServerState()
     server = await asyncio.get_running_loop().create_server(
         lambda: BoundedProtocol(
             config=config, server_state=state, app_state={}, refused=lambda _: None

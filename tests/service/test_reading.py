@@ -200,7 +200,7 @@ def test_the_document_tells_the_route() -> None:
     paths = openapi_document("1.2.3", needs_key=True)["paths"]
     operation = paths["/v1/decisions/{transaction_id}"]["get"]
     assert set(operation["responses"]) == {
-        *("200", "401", "403", "404", "409", "429", "500", "503")
+        *("200", "400", "401", "403", "404", "408", "409", "429", "431", "500", "503")
     }
     assert operation["security"] == [{"key": ["admin"]}]
     assert [parameter["name"] for parameter in operation["parameters"]] == ["transaction_id"]

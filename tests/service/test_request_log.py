@@ -158,7 +158,7 @@ def test_a_service_logs_refusals_and_no_success(
         assert again.status_code == 422
         said_by_the_server(service.url)
     *log, server = (tmp_path / "data.log").read_text().splitlines()
-    assert json.loads(server)["logger"] == "uvicorn.error"
+    assert json.loads(server)["code"] == "malformed_request"
     told = [json.loads(line) for line in log]
     assert [(line["request_id"], line["code"]) for line in told] == [
         ("checkout-17", "invalid_field")

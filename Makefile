@@ -56,6 +56,7 @@ audit: $(DEV) ## Look for known vulnerabilities of the locked dependencies; asks
 bench: $(DEV) ## Run the benchmarks
 	@$(BIN)/python -m benchmarks.hotpath
 	@$(BIN)/python -m benchmarks.http
+	@$(BIN)/python -m benchmarks.peak
 	@$(BIN)/python -m benchmarks.features
 	@$(BIN)/python -m benchmarks.scoring
 

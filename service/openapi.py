@@ -144,20 +144,6 @@ def _paths(schema_of: dict[Any, dict[str, Any]], *, needs_key: bool) -> dict[str
         {"200": _answer("The decision", schema_of[Decision], examples.DECISION)},
         _refusals(error, (*_DECODING_REFUSALS, 409, 503), needs_key=needs_key),
     )
-    record = _post(
-        "Tell what became of an order",
-        f"{_BEYOND}; `available_at` is not before `occurred_at`, and at most five minutes ahead of "
-        "the service's clock; and an `outcome_id` stands for one content.",
-        _content(schema_of[Outcome], examples.OUTCOMES),
-        {
-            "202": _answer(
-                "It is in the journal; an outcome id counts once, so sending again is safe",
-                schema_of[OutcomeAccepted],
-                {"outcome_id": "psp-event-1", "accepted": True, "duplicate": False},
-            )
-        },
-        _refusals(error, (*_DECODING_REFUSALS, 503), needs_key=needs_key),
-    )
     recommend = _post(
         "Which payment methods to show, in order",
         f"{_BEYOND}.",
@@ -184,7 +170,7 @@ def _paths(schema_of: dict[Any, dict[str, Any]], *, needs_key: bool) -> dict[str
     ready = schema_of[Ready]
     return {
         "/v1/score": {"post": score},
-        "/v1/outcomes": {"post": record},
+        "/v1/outcomes": {"post": _record(schema_of, error, needs_key=needs_key)},
         "/v1/payment-methods": {"post": recommend},
         "/v1/decisions/{transaction_id}": {"get": read},
         **changes,
@@ -215,6 +201,25 @@ def _post(
         "requestBody": {"required": True, "content": content},
         "responses": {**answers, **refusals},
     }
+
+
+def _record(
+    schema_of: dict[Any, dict[str, Any]], error: dict[str, Any], *, needs_key: bool
+) -> dict[str, Any]:
+    return _post(
+        "Tell what became of an order",
+        f"{_BEYOND}; `available_at` is not before `occurred_at`, and at most five minutes ahead of "
+        "the service's clock; and an `outcome_id` stands for one content.",
+        _content(schema_of[Outcome], examples.OUTCOMES),
+        {
+            "202": _answer(
+                "It is in the journal; an outcome id counts once, so sending again is safe",
+                schema_of[OutcomeAccepted],
+                {"outcome_id": "psp-event-1", "accepted": True, "duplicate": False},
+            )
+        },
+        _refusals(error, (*_DECODING_REFUSALS, 503), needs_key=needs_key),
+    )
 
 
 def _erase(

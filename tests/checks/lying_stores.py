@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import numpy as np
+from msgspec.structs import replace
 from numpy.typing import NDArray
 
 from fraudkit.domain.outcome import Status
@@ -45,8 +46,7 @@ class TakesRepeats(PlainStore):
 
 class LastContentStands(PlainStore):
     def append(self, event: Row) -> Appended:
-        held = self.find(int(event[EVENT_ID]))
-        if held is not None:
+        if (held := self.find(int(event[EVENT_ID]))) is not None:
             held[:] = event
         return super().append(event)
 
@@ -280,8 +280,7 @@ class RemembersWhatWasUnsaid(PlainStore):
 class ForgetsForGood(PlainStore):
     def forget(self, event_id: int, *, unsaid: tuple[Status, int] | None = None) -> bool:
         del unsaid
-        row = self.find(event_id)
-        if row is not None:
+        if (row := self.find(event_id)) is not None:
             row[EVENT_TIME] = -1
         return row is not None and super().forget(event_id - 1) is False
 
@@ -313,11 +312,7 @@ class MixesEntities(PlainStore):
 class CountsNothing(PlainStore):
     @property
     def counters(self) -> StoreCounters:
-        return StoreCounters(
-            events=len(self.rows), keys=self.n_keys(), duplicates=0, too_late=self.too_late,
-            evicted_by_age=0,
-            evicted_by_capacity=0, outcomes_pending=0, outcomes_dropped=0,
-        )  # fmt: skip
+        return replace(super().counters, duplicates=0, outcomes_pending=0, outcomes_dropped=0)
 
 
 class KeepsTheArray(PlainStore):

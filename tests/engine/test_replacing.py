@@ -212,7 +212,7 @@ def test_other_windows_need_a_journal_or_the_same_layout(made: dict[str, Bundle]
     engine.replace(made["limited"])
     engine.replace(made["other_model"])  # other columns of the same rows
     assert engine.counters == oracle.counters
-    oracle._deciding.decider.count_on_from(engine._deciding.decider)
+    oracle._orders.held.deciding.decider.count_on_from(engine._orders.held.deciding.decider)
     for number in range(20, 40):
         assert engine.score(order_of(number)) == oracle.score(order_of(number))
     with pytest.raises(InputError, match="there must be a journal to fill them from"):

@@ -151,6 +151,8 @@ def _paths(schema_of: dict[Any, dict[str, Any]], *, needs_key: bool) -> dict[str
         {"200": _answer("The ranking", schema_of[Recommendation], examples.RECOMMENDATION)},
         _refusals(error, _DECODING_REFUSALS, needs_key=needs_key),
     )
+    for operation in (score, record, recommend):
+        operation["parameters"] = [_DEADLINE]
     erase = _erase(schema_of, error, needs_key=needs_key)
     read = _read_decision(schema_of[ExplainedDecision], error, needs_key=needs_key)
     metrics = _read_metrics(error, needs_key=needs_key)
@@ -167,7 +169,6 @@ def _paths(schema_of: dict[Any, dict[str, Any]], *, needs_key: bool) -> dict[str
         )
         for operation, scope in scoped:
             operation["security"] = [{"key": [scope]}]
-    ready = schema_of[Ready]
     return {
         "/v1/score": {"post": score},
         "/v1/outcomes": {"post": _record(schema_of, error, needs_key=needs_key)},
@@ -176,6 +177,13 @@ def _paths(schema_of: dict[Any, dict[str, Any]], *, needs_key: bool) -> dict[str
         **changes,
         "/v1/erasures": {"post": erase},
         "/metrics": {"get": metrics},
+        **_probes(schema_of),
+    }
+
+
+def _probes(schema_of: dict[Any, dict[str, Any]]) -> dict[str, Any]:
+    ready = schema_of[Ready]
+    return {
         "/healthz": {"get": _get("Is the process up?", {"200": ("It is", schema_of[Alive])})},
         "/readyz": {
             "get": _get(
@@ -197,7 +205,6 @@ def _post(
         "summary": summary,
         "description": description,
         "operationId": summary.lower().replace(",", "").replace(" ", "_"),
-        "parameters": [_DEADLINE],
         "requestBody": {"required": True, "content": content},
         "responses": {**answers, **refusals},
     }

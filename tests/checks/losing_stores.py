@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import numpy as np
+from numpy.typing import NDArray
 
 from fraudkit.domain.outcome import Status
 from fraudkit.features.state import Appended
@@ -70,7 +71,13 @@ class KeepsWhatWaits(PlainStore):
         return held
 
 
+class LosesWhatIsNotWaitedFor(PlainStore):
+    def exchange_at_once(self, _event: Row, _out: NDArray[np.float64]) -> Appended | None:
+        return None
+
+
 LOSSES = {
+    LosesWhatIsNotWaitedFor: "exchange reads, then appends",
     HasLittleRoom: "many events are held",
     LoadsSome: "many events are held",
     LooksAtSeventy: "many events are held",

@@ -248,11 +248,6 @@ class ExchangesWithoutAppending(PlainStore):
         return Appended.ACCEPTED if self.find(int(event[EVENT_ID])) is None else Appended.DUPLICATE
 
 
-class LosesWhatIsNotWaitedFor(PlainStore):
-    def exchange_at_once(self, _event: Row, _out: Out) -> Appended | None:
-        return None
-
-
 class LoadsRepeats(PlainStore):
     def load(self, events: Row) -> None:
         self.rows.extend(row.copy() for row in events)
@@ -382,7 +377,6 @@ LIES = {
     FirstTimeStands: "the earliest known time stands",
     LosesEarlyOutcomes: "an outcome may come first",
     ExchangesWithoutAppending: "exchange reads, then appends",
-    LosesWhatIsNotWaitedFor: "exchange reads, then appends",
     LoadsRepeats: "load is many appends",
     LoadsWithoutOutcomes: "load is many appends",
     ForgetsNothing: "forget takes out",

@@ -151,6 +151,7 @@ def _paths(schema_of: dict[Any, dict[str, Any]], *, needs_key: bool) -> dict[str
         {"200": _answer("The ranking", schema_of[Recommendation], examples.RECOMMENDATION)},
         _refusals(error, _DECODING_REFUSALS, needs_key=needs_key),
     )
+    record = _record(schema_of, error, needs_key=needs_key)
     for operation in (score, record, recommend):
         operation["parameters"] = [_DEADLINE]
     erase = _erase(schema_of, error, needs_key=needs_key)
@@ -171,7 +172,7 @@ def _paths(schema_of: dict[Any, dict[str, Any]], *, needs_key: bool) -> dict[str
             operation["security"] = [{"key": [scope]}]
     return {
         "/v1/score": {"post": score},
-        "/v1/outcomes": {"post": _record(schema_of, error, needs_key=needs_key)},
+        "/v1/outcomes": {"post": record},
         "/v1/payment-methods": {"post": recommend},
         "/v1/decisions/{transaction_id}": {"get": read},
         **changes,

@@ -8,11 +8,11 @@ from __future__ import annotations
 
 import logging
 from collections import OrderedDict
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from contextlib import suppress
 from pathlib import Path
 from threading import Event, Lock, Thread
-from typing import Final
+from typing import Final, TypeVar
 
 from fraudkit.errors import JournalError, RecordRefused
 from fraudkit.journal.record import DecisionRecord, Durability, Journal, OutcomeRecord, Record
@@ -25,6 +25,7 @@ JOURNAL: Final = "journal"
 
 _PAGE_RECORDS: Final = 256
 _RECENT_MAX: Final = 1024
+_R = TypeVar("_R", DecisionRecord, OutcomeRecord)
 _log = logging.getLogger(__name__)
 
 
@@ -132,19 +133,20 @@ class SpooledJournal:
 
     def last_decision(self, transaction_id: str) -> DecisionRecord | None:
         """Return the newest decision about a transaction, or ``None``."""
-        held = self._spool.decision(transaction_id) or self._recent.get(transaction_id)
-        if held is not None:
-            return held
-        self._refuse_to_read()
-        return self._journal.last_decision(transaction_id)
+        waiting = self._spool.decision(transaction_id) or self._recent.get(transaction_id)
+        if waiting is None:
+            self._refuse_to_read()
+            return self._journal.last_decision(transaction_id)
+        # One that the journal holds came before one that waits.
+        return self._read_while_away(self._journal.last_decision, transaction_id) or waiting
 
     def outcome(self, outcome_id: str) -> OutcomeRecord | None:
         """Return the outcome of an id, or ``None``."""
-        held = self._spool.outcome(outcome_id)
-        if held is not None:
-            return held
-        self._refuse_to_read()
-        return self._journal.outcome(outcome_id)
+        waiting = self._spool.outcome(outcome_id)
+        if waiting is None:
+            self._refuse_to_read()
+            return self._journal.outcome(outcome_id)
+        return self._read_while_away(self._journal.outcome, outcome_id) or waiting
 
     def records(self) -> Iterator[Record]:
         """Yield the journal's records in order, then those that wait in the spool."""
@@ -219,14 +221,19 @@ class SpooledJournal:
             read = self._spool.decision(record.transaction_id) or self._recent.get(
                 record.transaction_id
             )
-        if read is None and self._reads_while_away:
+        if read is not None:
+            return True
+        if isinstance(record, OutcomeRecord):
+            return self._read_while_away(self._journal.outcome, record.outcome_id) is not None
+        found = self._read_while_away(self._journal.last_decision, record.transaction_id)
+        return found is not None
+
+    def _read_while_away(self, read: Callable[[str], _R | None], identifier: str) -> _R | None:
+        """Return what the journal holds, where it can be read at once."""
+        if self._reads_while_away:
             with suppress(JournalError):
-                read = (
-                    self._journal.outcome(record.outcome_id)
-                    if isinstance(record, OutcomeRecord)
-                    else self._journal.last_decision(record.transaction_id)
-                )
-        return read is not None
+                return read(identifier)
+        return None
 
     def _remember(self, records: Sequence[Record], written: Sequence[bool]) -> None:
         if self._reads_while_away:

@@ -8,7 +8,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
 from fraudkit.errors import JournalError, RecordRefused
@@ -89,6 +89,16 @@ STEPS = st.one_of(
     deadline=None, max_examples=150, suppress_health_check=[HealthCheck.function_scoped_fixture]
 )
 @given(steps=st.lists(STEPS, max_size=25), reads_while_away=st.booleans())
+@example(
+    steps=[
+        ("append", ["a"]),
+        ("fails", "before"),
+        ("append", ["a"]),
+        ("fails", "no"),
+        ("append", ["a"]),
+    ],
+    reads_while_away=True,
+)
 def test_what_is_acknowledged_is_in_the_journal_once_and_in_order_in_the_end(
     tmp_path_factory: pytest.TempPathFactory,
     steps: list[tuple[str, object]],

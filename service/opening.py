@@ -95,15 +95,17 @@ def _journal_and_key(
         return
     try:
         from fraudkit.journal.postgres import PostgresJournal
+        from fraudkit.journal.postgres_alone import held_journal
         from fraudkit.journal.postgres_link import PostgresTimeouts
     except ModuleNotFoundError as error:
         raise InputError(
             f"FRAUDKIT_JOURNAL_URL needs the package {error.name}; install fraudkit[postgres]"
         ) from error
-    with PostgresJournal(settings.journal_url, durability=settings.durability) as shared:
+    url, is_alone = settings.journal_url, settings.store_url is None
+    with PostgresJournal(url, durability=settings.durability) as shared:
         hash_key = _hash_key(key_path, shared, shared.name)
         shared.check_key(hash_key)
-        with _spooled(shared, settings) as spooled:
+        with held_journal(url, is_alone=is_alone), _spooled(shared, settings) as spooled:
             # Reading the whole journal at the start had to be more patient.
             within = PostgresTimeouts.within(settings.deadline_ms)
             yield spooled, hash_key, partial(shared.set_timeouts, within)

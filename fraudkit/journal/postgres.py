@@ -32,7 +32,7 @@ from fraudkit.journal.rows import decision_of, outcome_of, record_of
 
 __all__ = ["PostgresJournal"]
 
-_PAGE_RECORDS: Final = 512
+_PAGE_RECORDS: Final = 128  # a page is read within the time of a statement
 _STATEMENT_RECORDS: Final = 512  # a statement has at most 65,535 values, a record 14
 _UNSETTLED_MAX: Final = 10_000
 _DEFAULT_TIMEOUTS: Final = PostgresTimeouts()
@@ -194,7 +194,7 @@ class PostgresJournal(PostgresErasing):
     def records(self) -> Iterator[Record]:
         """Yield every record appended before this call, in the order in which it was written.
 
-        In memory are 512 at a time; other programs may write meanwhile.
+        In memory are 128 at a time; other programs may write meanwhile.
         """
         [(newest,)] = self._rows(self._statements.newest, ())
         return self._pages(newest)

@@ -13,7 +13,8 @@ import msgspec
 import pytest
 
 from fraudkit.domain.decoding import decode_transaction
-from fraudkit.errors import InputError, JournalError, StoreError
+from fraudkit.errors import InputError, JournalError, JournalLocked, StoreError
+from fraudkit.journal.postgres_alone import held_journal
 from fraudkit.journal.record import DecisionRecord
 from service.opening import opened
 from service.settings import Settings
@@ -44,21 +45,43 @@ def elsewhere(settings: Settings, tmp_path: Path, *, with_key: bool) -> Settings
     return msgspec.structs.replace(settings, data_dir=str(folder))
 
 
-def test_two_services_keep_one_journal_and_the_second_knows_the_past(
+def test_services_follow_each_other_at_one_journal_and_the_second_knows_the_past(
     settings: Settings, tmp_path: Path, make_orders: Callable[..., Any]
 ) -> None:
-    orders = [decode_transaction(msgspec.json.encode(order)) for order in make_orders(1, 3)]
+    orders = [decode_transaction(msgspec.json.encode(order)) for order in make_orders(1, 2)]
     with opened(settings) as first:
         first.engine.score(orders[0])
-        with opened(elsewhere(settings, tmp_path, with_key=True)) as second:
-            assert second.engine.counters.events == 1
-            second.engine.score(orders[1])
-        first.engine.score(orders[2])
-        records = list(first.journal.records())
+    with opened(elsewhere(settings, tmp_path, with_key=True)) as second:
+        assert second.engine.counters.events == 1
+        second.engine.score(orders[1])
+        records = list(second.journal.records())
     assert [record.transaction_id for record in records] == [
         order.transaction_id for order in orders
     ]
     assert not (Path(settings.data_dir) / "journal.sqlite3").exists()
+
+
+def test_beside_a_service_that_keeps_its_windows_in_memory_no_other_starts(
+    settings: Settings, tmp_path: Path
+) -> None:
+    with opened(settings):
+        other = elsewhere(settings, tmp_path, with_key=True)
+        with pytest.raises(JournalLocked, match=r"set FRAUDKIT_STORE_URL for both"), opened(other):
+            pass
+    with opened(other):
+        pass
+
+
+def test_services_that_share_their_windows_hold_a_journal_together(settings: Settings) -> None:
+    url = settings.journal_url
+    assert url is not None
+    with held_journal(url, is_alone=False):
+        with held_journal(url, is_alone=False), held_journal(url, schema="another", is_alone=True):
+            pass
+        with pytest.raises(JournalLocked), opened(settings):
+            pass
+    with held_journal(url, is_alone=True), pytest.raises(JournalLocked):
+        held_journal(url, is_alone=False).__enter__()
 
 
 def test_a_service_with_another_key_or_none_does_not_write_to_it(

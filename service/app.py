@@ -43,6 +43,7 @@ from service.request_log import RequestIds, RequestLog
 from service.routes import Alive, Endpoint, recommend, record, score
 from service.security_headers import SECURITY_HEADERS, SecurityHeaders
 from service.settings import Settings
+from service.shedding import Shedding
 from service.tracing import Tracing, tracing_to
 from service.turns import Turns
 
@@ -115,10 +116,11 @@ def create_app(
         lifespan=lifespan,
         exception_handlers={HTTPException: _refused, Exception: _failed},
     )
+    ids = RequestIds(secrets.token_hex(4))
     app.state.refused = _noting(metrics)
+    app.state.shedding = Shedding(metrics.requests, ids, app.state.refused)
     app.add_middleware(SecurityHeaders)
     app.add_middleware(Direct, posts=posts)
-    ids = RequestIds(secrets.token_hex(4))
     app.add_middleware(Observing, metrics=metrics, request_ids=ids, tracing=tracing)
     add_docs_page(app)
     document = openapi_document(release, needs_key=entrance.needs_key)
@@ -142,6 +144,7 @@ def _add_routes(
     check_retention(engine, settings.retention_days)
     write = metrics.stages.written_by(metrics.unwritten.counted_by(engine.write))
     turns = Turns(write, waiting_max=settings.waiting_max, refused=refusal_of)
+    app.state.shedding.turns = turns
     store = metrics.watch(engine, journal)
     may_read = gate.asking("admin")
     changes = BundleChanges(

@@ -40,6 +40,7 @@ from service.turns import Made, Turns
 
 __all__ = [
     "BODY_SECONDS_MAX",
+    "OVERLOADED",
     "Alive",
     "Answering",
     "Endpoint",
@@ -58,12 +59,13 @@ _log = logging.getLogger("service")
 _encode = msgspec.json.Encoder().encode
 _LENGTH_DIGITS_MAX = len(str(BODY_BYTES_MAX))
 _JSON = (b"content-type", b"application/json")
-_OVERLOADED = refusal(
+OVERLOADED = refusal(
     "overloaded",
     "fewer requests at once",
     "more than may wait",
     "nothing was recorded; send the request again after the seconds of Retry-After",
 )
+"""The answer where too many wait."""
 
 Headers = Iterable[tuple[bytes, bytes]]
 
@@ -145,7 +147,7 @@ class Endpoint:
         work = watched(scope, partial(self._answered, body, request_id, is_late))
         answered = self._turns.join(work)
         answer = None if answered is None else await answered
-        return _OVERLOADED if answer is None else answer
+        return OVERLOADED if answer is None else answer
 
     def _answered(self, body: bytes, request_id: bytes, is_late: IsLate) -> Made:
         work = partial(self._answer, body, time.time_ns() // 1_000_000, is_late)

@@ -24,9 +24,9 @@ from service.app import create_app
 from service.examples import ORDER
 from service.gate import open_gate
 from service.opening import opened
-from service.protocol import BoundedProtocol
 from service.request_log import configure_log
 from service.settings import Settings
+from service.shedding import SheddingProtocol
 
 __all__ = ["pasteable_curl", "serve"]
 
@@ -95,7 +95,9 @@ def _listening(settings: Settings) -> socket.socket:
 
 
 def _configuration(app: FastAPI) -> uvicorn.Config:
-    protocol: Any = partial(BoundedProtocol, refused=app.state.refused)
+    protocol: Any = partial(
+        SheddingProtocol, refused=app.state.refused, shedding=app.state.shedding
+    )
     return uvicorn.Config(
         app,
         http=protocol,

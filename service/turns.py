@@ -63,13 +63,18 @@ class Turns:
         self._line: deque[tuple[Work, asyncio.Future[Answer | None], float]] = deque()
         self._is_called = False
 
+    @property
+    def is_full(self) -> bool:
+        """Whether nobody may join."""
+        return len(self._line) >= self._waiting_max
+
     def join(self, work: Work) -> asyncio.Future[Answer | None] | None:
         """Stand in line; ``None`` where the line is full.
 
         The answer is ``None``, and the work is not done, where that took longer than
         `WAIT_SECONDS_MAX`: a journal that keeps each turn waiting does not keep the whole line.
         """
-        if len(self._line) >= self._waiting_max:
+        if self.is_full:
             return None
         loop = asyncio.get_running_loop()
         answered: asyncio.Future[Answer | None] = loop.create_future()

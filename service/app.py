@@ -9,6 +9,7 @@ import secrets
 import time
 from collections.abc import AsyncIterator, Callable
 from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
+from functools import partial
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
@@ -50,7 +51,7 @@ from service.turns import Turns
 __all__ = ["create_app"]
 
 
-_Besides = tuple[AbstractAsyncContextManager[None], ...]
+_Besides = tuple[Callable[[], AbstractAsyncContextManager[None]], ...]
 
 
 def create_app(
@@ -105,7 +106,7 @@ def create_app(
                     app, posts, held.engine, held.journal, settings, metrics, entrance
                 )
             for work in beside:
-                await closing.enter_async_context(work)
+                await closing.enter_async_context(work())
             yield
 
     app = FastAPIOffline(
@@ -181,7 +182,10 @@ def _add_routes(
         app.add_route(path, endpoint, methods=["GET"])
     app.add_route("/healthz", alive, methods=["GET"])
     app.add_route("/readyz", ready, methods=["GET"])
-    return following(changes), expiring(engine, settings.retention_days, metrics.removed)
+    return (
+        partial(following, changes),
+        partial(expiring, engine, settings.retention_days, metrics.removed),
+    )
 
 
 def _posts(

@@ -89,6 +89,10 @@ class Spool:
         """Return how many records there are."""
         return len(self._places)
 
+    def __contains__(self, name: object) -> bool:
+        """Return whether there is a record of a name, as `name_of` gives it."""
+        return name in self._places
+
     @property
     def size_bytes(self) -> int:
         """How far the records reach."""

@@ -24,7 +24,7 @@ JOURNAL: Final = "journal"
 """The name of the journal among the sources that may be missing."""
 
 _PAGE_RECORDS: Final = 256
-_RECENT_MAX: Final = 1024
+_RECENT_MAX: Final = 2048
 _R = TypeVar("_R", DecisionRecord, OutcomeRecord)
 _log = logging.getLogger(__name__)
 
@@ -46,7 +46,7 @@ class SpooledJournal:
         What an append to the spool survives.
     reads_while_away : bool
         Whether the journal can be read at once while it cannot be written, as a local file can.
-        Otherwise it is not asked then; decisions of the last 1,024 are remembered for repeats.
+        Otherwise it is not asked then; the last 2,048 records are remembered for repeats.
     retry_s : float
         How often the journal is tried while it is away, in seconds.
     reserved_bytes : int
@@ -76,7 +76,7 @@ class SpooledJournal:
         self._journal = journal
         self._reads_while_away = reads_while_away
         self._retry_s = retry_s
-        self._recent: OrderedDict[str, DecisionRecord] = OrderedDict()
+        self._recent: OrderedDict[tuple[str, str], Record] = OrderedDict()
         self._guard = Lock()
         self._problem: str | None = None
         self._takes_records = True
@@ -111,7 +111,7 @@ class SpooledJournal:
         """Write records in their order, all or none; see `Journal.append_many`.
 
         While the journal is away, a record counts as new unless the spool, the memory of the last
-        decisions, or the journal where it can be read, holds its id.
+        records, or the journal where it can be read, holds its id.
 
         Raises
         ------
@@ -133,7 +133,9 @@ class SpooledJournal:
 
     def last_decision(self, transaction_id: str) -> DecisionRecord | None:
         """Return the newest decision about a transaction, or ``None``."""
-        waiting = self._spool.decision(transaction_id) or self._recent.get(transaction_id)
+        waiting = self._spool.decision(transaction_id) or self._remembered(
+            "decision", transaction_id, DecisionRecord
+        )
         if waiting is None:
             self._refuse_to_read()
             return self._journal.last_decision(transaction_id)
@@ -142,7 +144,9 @@ class SpooledJournal:
 
     def outcome(self, outcome_id: str) -> OutcomeRecord | None:
         """Return the outcome of an id, or ``None``."""
-        waiting = self._spool.outcome(outcome_id)
+        waiting = self._spool.outcome(outcome_id) or self._remembered(
+            "outcome", outcome_id, OutcomeRecord
+        )
         if waiting is None:
             self._refuse_to_read()
             return self._journal.outcome(outcome_id)
@@ -175,7 +179,7 @@ class SpooledJournal:
             self._refuse_while_away()
             removed = self._journal.erase(records)
             for record in records:
-                self._recent.pop(record.transaction_id, None)
+                self._recent.pop(name_of(record), None)
         return removed
 
     def scrub(self) -> None:
@@ -215,18 +219,16 @@ class SpooledJournal:
         return written
 
     def _is_held(self, record: Record) -> bool:
-        if isinstance(record, OutcomeRecord):
-            read: Record | None = self._spool.outcome(record.outcome_id)
-        else:
-            read = self._spool.decision(record.transaction_id) or self._recent.get(
-                record.transaction_id
-            )
-        if read is not None:
+        kind, identifier = name = name_of(record)
+        if name in self._spool or name in self._recent:
             return True
-        if isinstance(record, OutcomeRecord):
-            return self._read_while_away(self._journal.outcome, record.outcome_id) is not None
-        found = self._read_while_away(self._journal.last_decision, record.transaction_id)
-        return found is not None
+        if kind == "outcome":
+            return self._read_while_away(self._journal.outcome, identifier) is not None
+        return self._read_while_away(self._journal.last_decision, identifier) is not None
+
+    def _remembered(self, kind: str, identifier: str, of: type[_R]) -> _R | None:
+        record = self._recent.get((kind, identifier))
+        return record if isinstance(record, of) else None
 
     def _read_while_away(self, read: Callable[[str], _R | None], identifier: str) -> _R | None:
         """Return what the journal holds, where it can be read at once."""
@@ -239,8 +241,8 @@ class SpooledJournal:
         if self._reads_while_away:
             return
         for record, is_written in zip(records, written, strict=True):
-            if is_written and isinstance(record, DecisionRecord):
-                self._recent[record.transaction_id] = record
+            if is_written:
+                self._recent[name_of(record)] = record
         while len(self._recent) > _RECENT_MAX:
             self._recent.popitem(last=False)
 

@@ -34,10 +34,10 @@ def migrated(url: str | None, *options: str) -> str:
 def test_the_tables_are_made_once(postgres: PostgresServer) -> None:
     url = postgres.new_database().replace("owner@", "owner:not-to-be-seen@")
     told = migrated(url)
-    assert "has schema version 1." in told
+    assert "has schema version 2." in told
     assert "not-to-be-seen" not in told
     answer = msgspec.json.decode(migrated(url, "--json"))
-    assert answer["schema_version"] == 1
+    assert answer["schema_version"] == 2
     assert answer["journal"].endswith("/d1")
 
 

@@ -64,7 +64,7 @@ def test_files_that_may_not_grow(tmp_path: Path) -> None:
 
 @needs_mount
 def test_a_full_disk(tmp_path: Path) -> None:
-    with mounted(tmp_path / "disk", size="64m") as disk:
+    with mounted(tmp_path / "disk", size="192m") as disk:
         broken_and_mended(disk / "data", lambda _: filled(disk))
 
 
@@ -84,7 +84,7 @@ def test_a_database_that_another_program_holds(tmp_path: Path) -> None:
 def test_a_disk_that_is_read_only_at_the_start(tmp_path: Path) -> None:
     ledger, stream = Ledger(), Stream(SEED)
     requests: list[Request] = [next(stream) for _ in range(40)]
-    with mounted(tmp_path / "disk", size="64m") as disk:
+    with mounted(tmp_path / "disk", size="192m") as disk:
         with life(disk / "data") as service:
             asyncio.run(ask_all(service.port, requests, ledger))
             service.kill()

@@ -39,11 +39,12 @@ def test_the_snippets_run_on_the_file_shown(
     names: dict[str, object] = {}
     for snippet in blocks("python"):
         exec(compile(snippet, "a page", "exec"), names)  # noqa: S102 - our own page
-    versions, facts, card_range, missing = capsys.readouterr().out.splitlines()
+    versions, facts, card_range, missing, country = capsys.readouterr().out.splitlines()
     assert "GeoLite2-Country" in versions
     assert facts == "IpFacts(country='GB', network_operator='AS20712', is_anonymous=None)"
     assert card_range.startswith("CardRange(country='DE', brand='visa', funding='prepaid'")
     assert missing == "('ip',)"
+    assert country == "SE"
 
 
 def test_the_error_is_the_one_shown(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -223,8 +223,10 @@ def test_no_commit_begins_a_copied_log_anew(
 
 
 def test_closing_ends_the_thread_of_checkpoints(tmp_path: Path) -> None:
+    before = set(threading.enumerate())
     journal = SqliteJournal(tmp_path / "journal.sqlite3")
-    assert any(thread.name == "journal-checkpoints" for thread in threading.enumerate())
+    [thread] = set(threading.enumerate()) - before
+    assert thread.name == "journal-checkpoints"
     journal.close()
     journal.close()
-    assert not any(thread.name == "journal-checkpoints" for thread in threading.enumerate())
+    assert not thread.is_alive()

@@ -58,7 +58,7 @@ class Application:
     """One application, asked without a socket."""
 
     def __init__(self, app: Any, engine: Engine) -> None:
-        self.features = engine._bundle.features.features
+        self.features = engine.bundle.features.features
         self._app = app
         self._loop = asyncio.new_event_loop()
 

@@ -77,7 +77,7 @@ class PromotePolicy(Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tru
         The reason to go on where guardrails are not kept; the history holds it.
     """
 
-    policy: Annotated[str, Meta(max_length=200_000)]
+    policy: Annotated[str, Meta(max_length=50_000)]
     why: _Why = ""
     override: _Why = ""
 

@@ -32,9 +32,13 @@ class Ledger:
         How many decisions in a row named none.
     slowest_s : float
         The longest that anybody waited for an answer.
+    forgets_outcomes : bool
+        Whether an outcome may be called new again, as one is that a journal elsewhere holds which
+        cannot be asked. It stands once all the same.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, *, forgets_outcomes: bool = False) -> None:
+        self.forgets_outcomes = forgets_outcomes
         self.acknowledged: dict[tuple[str, str], tuple[Request, bytes]] = {}
         self.settled: list[Request] = []
         self.unsettled: deque[Request] = deque()
@@ -76,7 +80,8 @@ class Ledger:
             return
         told = msgspec.json.decode(body)
         assert told["accepted"], told
-        assert told["duplicate"] or body is first, f"{request.name} was taken in twice"
+        is_known = told["duplicate"] or body is first or self.forgets_outcomes
+        assert is_known, f"{request.name} was taken in twice"
 
     def assert_held_once(self, records: Iterable[Record]) -> None:
         """Hold that each acknowledged decision and outcome is written once, as it was answered."""

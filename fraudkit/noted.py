@@ -24,7 +24,7 @@ from fraudkit.features.window_arrays import NO_KEY
 from fraudkit.journal.record import DecisionRecord, Journal, OutcomeRecord, Record
 from fraudkit.past import Asked
 
-__all__ = ["Noted", "NotedDecisions", "Settling"]
+__all__ = ["Doubtful", "Noted", "NotedDecisions"]
 
 _encode = msgspec.json.Encoder().encode
 
@@ -82,8 +82,8 @@ class Noted(Struct):
         self.row = self.asked = None
 
 
-class Settling(NamedTuple):
-    """A decision that is noted in the windows only once it is written, if it is the one to stand.
+class Doubtful(NamedTuple):
+    """A decision about an order that had come before, or that somebody else decided meanwhile.
 
     Attributes
     ----------
@@ -123,7 +123,7 @@ class NotedDecisions:
         self._waiting: list[tuple[DecisionRecord, Noted]] = []
         self._followed: deque[Record] | None = None
         self._by_id: dict[str, DecisionRecord] = {}
-        self._settling: list[Settling] = []
+        self._doubtful: list[Doubtful] = []
 
     def __len__(self) -> int:
         """Return how many wait."""
@@ -198,15 +198,8 @@ class NotedDecisions:
         """Return the keyed digest of all that a transaction says."""
         return self._hash.digest(_encode(transaction))
 
-    def write(self, *more: Record, notes_later: bool = False) -> bool:
+    def write(self, *more: Record) -> bool:
         """Write all that wait, then more; return whether all of these are new.
-
-        Parameters
-        ----------
-        more : Record
-        notes_later : bool
-            Whether all decisions are noted once they are written, not only those about orders
-            that had come before.
 
         Raises
         ------
@@ -228,17 +221,17 @@ class NotedDecisions:
             if (
                 row is not None
                 and asked is not None
-                and (notes_later or not is_written or asked.found is not Appended.ACCEPTED)
+                and not (is_written and asked.found is Appended.ACCEPTED)
             ):
-                self._settling.append(Settling(record, noted, row, asked, is_written))
+                self._doubtful.append(Doubtful(record, noted, row, asked, is_written))
         self._waiting.clear()
         self._by_id.clear()
         return all(written[n_decided:])
 
-    def settling(self) -> Iterator[Settling]:
-        """Yield, once, what is to be noted now that it is written, and what gave way."""
-        while self._settling:
-            yield self._settling.pop(0)
+    def doubtful(self) -> Iterator[Doubtful]:
+        """Yield, once, what was written of orders that had come before, and what was not."""
+        while self._doubtful:
+            yield self._doubtful.pop(0)
 
     def forgotten(self) -> Iterator[Noted]:
         """Yield all that wait, the newest first, and let them wait no longer."""

@@ -18,8 +18,8 @@ from fraudkit.features.state import Appended
 from fraudkit.input_checks import refuse_future, refuse_other_content
 from fraudkit.journal.record import DecisionRecord, Journal, OutcomeRecord
 from fraudkit.journal.spooled import JOURNAL
-from fraudkit.noted import Noted, NotedDecisions, Settling
-from fraudkit.past import Asked
+from fraudkit.noted import Doubtful, Noted, NotedDecisions
+from fraudkit.past import STORE, Asked
 from fraudkit.repeats import differing_fields
 from fraudkit.replacing import Held
 
@@ -85,7 +85,7 @@ class Orders:
                 outcome=msgspec.json.encode(outcome),
             )
             # What waits is written before it; where that fails, it waits on.
-            is_new = self._noted.write(record, notes_later=self._notes_later)
+            is_new = self._noted.write(record)
             self._settle(self._noted)
             if not is_new:
                 refuse_other_content(record, self._noted.outcome(outcome.outcome_id))
@@ -98,7 +98,7 @@ class Orders:
         if self._noted is None:
             return
         try:
-            self._noted.write(notes_later=self._notes_later)
+            self._noted.write()
         except JournalError:
             for noted in self._noted.forgotten():
                 if noted.row is not None and noted.asked is not None:
@@ -109,17 +109,24 @@ class Orders:
     def write_on(self) -> None:
         """Write what waits; where it cannot be written, it waits on."""
         if self._noted is not None:
-            self._noted.write(notes_later=self._notes_later)
+            self._noted.write()
             self._settle(self._noted)
 
     def _stands(self, transaction: Transaction, row: OnlineRow, asked: Asked) -> Noted | None:
-        """Return the decision about an order that was decided before, if the windows know it.
+        """Return the decision about an order that was decided before.
 
-        Where they do not, the journal tells when the new decision is written.
+        Asked is where the windows know the order, or cannot tell; otherwise the journal tells when
+        the new decision is written.
         """
-        if self._noted is None or asked.found is Appended.ACCEPTED:
+        is_known = asked.found is not Appended.ACCEPTED
+        if self._noted is None or not (is_known or STORE in asked.missing):
             return None
-        earlier = self._noted.standing(transaction.transaction_id)
+        earlier = None
+        try:
+            earlier = self._noted.standing(transaction.transaction_id)
+        except JournalError:
+            if is_known:
+                raise
         if earlier is None:
             return None
         self._refuse_conflict(row, earlier, self._noted.request_digest(transaction))
@@ -145,39 +152,30 @@ class Orders:
             noted = Noted(decision)
         else:
             noted = self._noted.note(transaction, decision, row, asked, received_at_ms)
-        if self._noted is None or (asked.found is Appended.ACCEPTED and not self._notes_later):
+        if self._noted is None or asked.found is Appended.ACCEPTED:
             self.held.past.note_decision(row, asked, decision.action)
         return noted
 
-    @property
-    def _notes_later(self) -> bool:
-        """Whether what was decided is noted only once it stands.
-
-        What another process holds cannot be taken back for sure: a command whose answer was lost
-        may be carried out after all that follow.
-        """
-        return self.held.store.outlives_process
-
     def _settle(self, noted: NotedDecisions) -> None:
-        """Note what stands of what was not noted yet; give way where another decided."""
-        for held in noted.settling():
+        """Note what was decided of orders that had come before; give way where another decided."""
+        for held in noted.doubtful():
             if held.is_written:
                 self.held.past.note_decision(held.row, held.asked, held.noted.decision.action)
                 continue
-            if not self._notes_later:
+            if not self.held.store.outlives_process:  # there the event is that of who decided
                 self.held.past.take_back(held.row, held.asked, held.noted.decision.action)
             try:
                 self._give_way(held, noted.standing(held.record.transaction_id))
             except (TransactionConflict, JournalError) as error:
                 held.noted.refusal = error
 
-    def _give_way(self, held: Settling, standing: DecisionRecord | None) -> None:
+    def _give_way(self, held: Doubtful, standing: DecisionRecord | None) -> None:
         if standing is None:
             raise JournalError(
                 "The decision that stands must be readable. The journal told that there is one, "
                 "and does not hold it; send the order again"
             )
-        if not self._notes_later:
+        if not self.held.store.outlives_process:
             self.held.past.restore(standing)
         self._refuse_conflict(held.row, standing, held.record.request_digest)
         held.noted.stand_as(standing)

@@ -7,6 +7,7 @@ drawn ones, such that hold and such that do not.
 from __future__ import annotations
 
 import os
+import shutil
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any, Final
@@ -24,6 +25,7 @@ from service.app import create_app
 from service.openapi import openapi_document
 from service.refusals import CODES, ErrorBody
 from service.settings import Settings
+from tests.service.conftest import BUNDLE
 
 KEY: Final = "correct-horse-battery"
 AUTHORIZATION: Final = {"authorization": f"Bearer {KEY}"}
@@ -57,15 +59,23 @@ def app(tmp_path_factory: pytest.TempPathFactory, bundle: Path) -> Iterator[Any]
     folder = tmp_path_factory.mktemp("schemathesis")
     with SqliteJournal(folder / "journal") as journal:
         engine = Engine.open(bundle, journal=journal, hash_key=b"k" * 32)
-        HELD.app = create_app(Settings(api_key=KEY), engine=engine, journal=journal)
+        settings = Settings(api_key=KEY, bundle=models_in(folder), data_dir=str(folder))
+        HELD.app = create_app(settings, engine=engine, journal=journal)
         yield HELD.app
 
 
 @pytest.fixture(scope="module")
 def served(tmp_path_factory: pytest.TempPathFactory, start_service: Callable[..., Any]) -> Any:
-    folder = tmp_path_factory.mktemp("served") / "data"
-    with start_service(folder, FRAUDKIT_API_KEY=KEY) as service:
+    folder = tmp_path_factory.mktemp("served")
+    bundle = models_in(folder)
+    with start_service(folder / "data", FRAUDKIT_API_KEY=KEY, FRAUDKIT_BUNDLE=bundle) as service:
         yield service
+
+
+def models_in(folder: Path) -> str:
+    """Return the name of what decides in a copy of the models: requests may change it."""
+    shutil.copytree(BUNDLE.parent, folder / "models", ignore=shutil.ignore_patterns("*.ndjson"))
+    return str(folder / "models" / "current")
 
 
 BEYOND_THE_SCHEMA: Final = (

@@ -241,7 +241,8 @@ def _erase(
     return _post(
         "Erase a customer",
         "Removes all orders of one customer from the journal and the windows, with their outcomes. "
-        "It reads through the whole journal, while orders are decided on.",
+        "It reads through the whole journal, while orders are decided on. Which entities there "
+        "are, and of how many fields each is, the bundle says.",
         _content(schema_of[ErasureRequest], examples.ERASURES),
         {"200": result},
         _refusals(error, (*_DECODING_REFUSALS, 503), needs_key=needs_key),

@@ -16,7 +16,13 @@ import msgspec
 import pytest
 import schemathesis
 from hypothesis import HealthCheck, settings
-from schemathesis.config import GenerationConfig, ProjectConfig, ProjectsConfig, SchemathesisConfig
+from schemathesis.config import (
+    ChecksConfig,
+    GenerationConfig,
+    ProjectConfig,
+    ProjectsConfig,
+    SchemathesisConfig,
+)
 from schemathesis.specs.openapi.checks import positive_data_acceptance
 
 from fraudkit.engine import Engine
@@ -33,7 +39,9 @@ AUTHORIZATION: Final = {"authorization": f"Bearer {KEY}"}
 
 def document() -> Any:
     generation = GenerationConfig(deterministic=True)
-    project = ProjectsConfig(default=ProjectConfig(generation=generation))
+    statuses = "400 401 403 404 405 406 409 413 415 422 428 429 5xx".split()
+    checks = ChecksConfig.from_dict({"negative_data_rejection": {"expected-statuses": statuses}})
+    project = ProjectsConfig(default=ProjectConfig(generation=generation, checks=checks))
     return schemathesis.openapi.from_dict(
         openapi_document("1", needs_key=True), config=SchemathesisConfig(seed=1, projects=project)
     )
@@ -85,11 +93,12 @@ BEYOND_THE_SCHEMA: Final = (
     ("an RFC 3339 time with an offset", ""),
     ("no full card number", ""),
     ("an integer", ".0"),
+    ("a request that can be served", ""),
 )
 """What is refused though the schema takes it: what must hold, and how what came ends.
 
-Each stands in the description of its operation: two times, the clock and what was recorded are
-not in the schema's reach, and to it 691.0 is an integer.
+Each stands in the description of its operation: two times, the clock, what was recorded and the
+entities of a bundle are not in the schema's reach, and to it 691.0 is an integer.
 """
 
 

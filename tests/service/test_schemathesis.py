@@ -127,7 +127,7 @@ CHECKS: Final[dict[str, Any]] = {
 
 def quiet(max_examples: int) -> Any:
     return settings(
-        max_examples=max_examples if os.environ.get("FRAUDKIT_SLOW") != "1" else 50 * max_examples,
+        max_examples=max_examples if os.environ.get("FRAUDKIT_SLOW") != "1" else 10 * max_examples,
         deadline=None,
         derandomize=True,
         suppress_health_check=list(HealthCheck),

@@ -7,9 +7,8 @@ from __future__ import annotations
 
 import asyncio
 import logging
-import traceback
 from collections.abc import AsyncIterator, Callable, Mapping
-from contextlib import asynccontextmanager, suppress
+from contextlib import asynccontextmanager
 from functools import partial
 from typing import Any, Final, NamedTuple
 
@@ -18,8 +17,9 @@ from starlette.types import Receive, Scope, Send
 
 from fraudkit.deciding import IsLate
 from fraudkit.domain.explaining import explain
-from fraudkit.errors import FraudkitError, InvalidField
+from fraudkit.errors import InvalidField
 from fraudkit.registry import Change
+from service.beside import answer_of, beside, repeat
 from service.bundle_changes import (
     BundleChanges,
     InForce,
@@ -28,7 +28,7 @@ from service.bundle_changes import (
     RollBack,
 )
 from service.reading import MayRead, send_answer
-from service.refusals import Answer, internal_error, refusal, refusal_of
+from service.refusals import Answer, internal_error, refusal
 from service.routes import Endpoint, Headers
 
 __all__ = [
@@ -97,8 +97,8 @@ class InForceEndpoint:
         """Answer from a thread: the history is on the disk."""
         answer = self._may_read(dict(scope["headers"]))
         if answer is None:
-            shown = partial(_encoded, self._changes.shown)
-            answer = await asyncio.to_thread(_answered, shown, b"")
+            shown = partial(_shown, self._changes.shown)
+            answer = await asyncio.to_thread(answer_of, shown)
         await send_answer(send, answer)
 
 
@@ -157,14 +157,14 @@ class ChangeEndpoint(Endpoint):
         caller = self._caller(dict(scope["headers"]))
         self._changes.is_asked = True
         try:
-            return await asyncio.to_thread(_answered, partial(self._changed, body, caller), body)
+            return await asyncio.to_thread(answer_of, partial(self._changed, body, caller), body)
         finally:
             self._changes.is_asked = False
 
-    def _changed(self, body: bytes, caller: str) -> bytes:
+    def _changed(self, body: bytes, caller: str) -> Answer:
         asked = _decoded(body or b"{}", self._request.kind)
         change = self._request.carry_out(asked, caller)
-        return _encode(Changed(change=change, in_force=self._changes.shown()))
+        return Answer(200, _encode(Changed(change=change, in_force=self._changes.shown())))
 
 
 @asynccontextmanager
@@ -175,38 +175,12 @@ async def following(
     if changes.is_fixed:
         yield
         return
-    watching = asyncio.create_task(_follow(changes, every_seconds))
-    try:
+    async with beside(repeat(changes.refresh, every_seconds)):
         yield
-    finally:
-        watching.cancel()
-        with suppress(asyncio.CancelledError):
-            await watching
 
 
-async def _follow(changes: BundleChanges, every_seconds: float) -> None:
-    while True:
-        await asyncio.sleep(every_seconds)
-        await asyncio.to_thread(changes.refresh)
-
-
-def _encoded(made: Callable[[], object]) -> bytes:
-    return _encode(made())
-
-
-def _answered(make: Callable[[], bytes], body: bytes) -> Answer:
-    """Return the answer that is made, or the refusal; never raises."""
-    try:
-        return Answer(200, make())
-    except FraudkitError as error:
-        answer = refusal_of(error, body)
-        if answer.status >= 500:
-            _log.error("%s: %s", type(error).__name__, error)
-        return answer
-    except Exception as error:  # noqa: BLE001 - as of the other routes
-        place = "".join(traceback.format_tb(error.__traceback__))
-        _log.error("A fault of the service, %s at:\n%s", type(error).__name__, place)
-        return internal_error()
+def _shown(made: Callable[[], object]) -> Answer:
+    return Answer(200, _encode(made()))
 
 
 def _decoded(body: bytes, kind: Any) -> Any:

@@ -9,7 +9,7 @@ import asyncio
 import logging
 import time
 from collections.abc import AsyncIterator, Callable, Mapping
-from contextlib import asynccontextmanager, suppress
+from contextlib import asynccontextmanager
 from functools import partial
 from pathlib import Path
 from typing import Final
@@ -25,6 +25,7 @@ from fraudkit.domain.transaction import Identifier, Text
 from fraudkit.engine import Engine
 from fraudkit.erasure import Erased
 from fraudkit.errors import FraudkitError, InputError, InvalidField
+from service.beside import beside
 from service.observing import REQUEST_ID
 from service.reading import MayRead
 from service.refusals import Answer, refusal
@@ -218,13 +219,8 @@ async def expiring(
         yield
         return
     clock = _now_ms if now_ms is None else now_ms
-    watching = asyncio.create_task(_expire(engine, days, removed, clock, every_seconds, pause_s))
-    try:
+    async with beside(_expire(engine, days, removed, clock, every_seconds, pause_s)):
         yield
-    finally:
-        watching.cancel()
-        with suppress(asyncio.CancelledError):
-            await watching
 
 
 async def _expire(

@@ -6,18 +6,18 @@ Invariant: a file that cannot be read changes nothing; the keys that were loaded
 
 from __future__ import annotations
 
-import asyncio
 import hmac
 import logging
 import os
 from collections.abc import AsyncIterator, Mapping
-from contextlib import asynccontextmanager, suppress
+from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Final, NamedTuple
 
 from fraudkit.access import SCOPES, ApiKey, TokenBucket, digest_of, key_id_of, read_keys
 from fraudkit.access.key_file import Stamp, stamp_of
 from fraudkit.errors import FraudkitError
+from service.beside import beside, repeat
 
 __all__ = ["CHECK_SECONDS", "HeldKey", "Keys", "watched"]
 
@@ -143,16 +143,5 @@ async def watched(keys: Keys | None, every_seconds: float = CHECK_SECONDS) -> As
     if keys is None:
         yield
         return
-    watching = asyncio.create_task(_watch(keys, every_seconds))
-    try:
+    async with beside(repeat(keys.refresh, every_seconds)):
         yield
-    finally:
-        watching.cancel()
-        with suppress(asyncio.CancelledError):
-            await watching
-
-
-async def _watch(keys: Keys, every_seconds: float) -> None:
-    while True:
-        await asyncio.sleep(every_seconds)
-        await asyncio.to_thread(keys.refresh)

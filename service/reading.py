@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import asyncio
 import logging
-import traceback
 from collections.abc import Callable, Mapping
 from typing import Final
 
@@ -18,11 +17,12 @@ from starlette.types import Receive, Scope, Send
 from fraudkit.decisions.fallback import DEADLINE
 from fraudkit.domain.decision import Decision
 from fraudkit.engine import Engine
-from fraudkit.errors import ExplanationError, FraudkitError
+from fraudkit.errors import ExplanationError
 from fraudkit.explanation.values import Explanation
 from fraudkit.journal.record import DecisionRecord, Journal
+from service.beside import answer_of
 from service.metrics import Metrics
-from service.refusals import Answer, internal_error, refusal, refusal_of
+from service.refusals import Answer, refusal
 
 __all__ = [
     "EXPLAINED_AT_ONCE_MAX",
@@ -126,18 +126,12 @@ class DecisionEndpoint:
 
 def explained(engine: Engine, journal: Journal | None, transaction_id: str) -> Answer:
     """Return the answer about one decision; never raises."""
-    try:
+
+    def make() -> Answer:
         record = None if journal is None else journal.last_decision(transaction_id)
         return _unknown() if record is None else _explained(engine, record)
-    except FraudkitError as error:
-        answer = refusal_of(error)
-        if answer.status >= 500:
-            _log.error("%s: %s", type(error).__name__, error)
-        return answer
-    except Exception as error:  # noqa: BLE001 - as of the other routes
-        place = "".join(traceback.format_tb(error.__traceback__))
-        _log.error("A fault of the service, %s at:\n%s", type(error).__name__, place)
-        return internal_error()
+
+    return answer_of(make)
 
 
 def _explained(engine: Engine, record: DecisionRecord) -> Answer:

@@ -158,7 +158,7 @@ class Erasure:
         return total
 
     def expire(self, before_ms: int, *, limit: int = 256) -> Erased:
-        """Remove what was received before a time, of the oldest records; at most ``limit``.
+        """Remove the oldest of what was received before a time; about ``limit`` records.
 
         An order goes with all its outcomes, whenever these came. Call it again until it removes
         nothing, and then `scrub`.
@@ -168,7 +168,7 @@ class Erasure:
         before_ms : int
             UTC epoch milliseconds.
         limit : int
-            How many of the oldest records are looked at.
+            How many are looked for.
 
         Raises
         ------

@@ -16,10 +16,10 @@ synced in ``sqlite3WalFrames`` of https://sqlite.org/src/file/src/wal.c.
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Iterable
-from contextlib import suppress
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
-from threading import Event, Thread
+from threading import Event, Lock, Thread
 from typing import Final
 
 __all__ = ["Checkpoints"]
@@ -42,9 +42,10 @@ class Checkpoints:
     """
 
     def __init__(self, path: Path) -> None:
-        self._path = path
         self._is_closed = Event()
         self._is_dirty = Event()
+        self._turn = Lock()
+        self._connection, *self._readers = (_connected(path) for _ in range(3))
         self._thread = Thread(target=self._run, name="journal-checkpoints", daemon=True)
         self._thread.start()
 
@@ -57,14 +58,22 @@ class Checkpoints:
         self._is_closed.set()
         self._thread.join()
 
+    @contextmanager
+    def paused(self) -> Iterator[None]:
+        """Hold no place in the log and copy nothing while the block runs."""
+        with self._turn:
+            for reader in self._readers:
+                _let_go(reader)
+            yield
+
     def _run(self) -> None:
-        connection, *readers = (_connected(self._path) for _ in range(3))
+        connection, readers = self._connection, self._readers
         try:
             (page_bytes,) = connection.execute("PRAGMA page_size").fetchone()
             while not self._is_closed.wait(_INTERVAL_S):
                 if self._is_dirty.is_set():
                     self._is_dirty.clear()
-                    with suppress(sqlite3.Error):
+                    with self._turn, suppress(sqlite3.Error):
                         _hold_the_end(connection, readers)
                         _checkpoint(connection, _LOG_BYTES_MAX // page_bytes, readers)
         finally:
@@ -73,7 +82,9 @@ class Checkpoints:
 
 
 def _connected(path: Path) -> sqlite3.Connection:
-    return sqlite3.connect(f"{path.as_uri()}?mode=rw", uri=True, isolation_level=None)
+    return sqlite3.connect(
+        f"{path.as_uri()}?mode=rw", uri=True, isolation_level=None, check_same_thread=False
+    )
 
 
 def _hold_the_end(connection: sqlite3.Connection, readers: list[sqlite3.Connection]) -> None:

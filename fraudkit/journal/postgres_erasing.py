@@ -30,11 +30,13 @@ _OUTCOMES: Final = (
     "SELECT {columns} FROM {table} WHERE kind = 'outcome' AND transaction_id = ANY(%s::bytea[])"
 )
 _EXPIRED: Final = """
-SELECT {columns} FROM (SELECT * FROM {table} ORDER BY sequence LIMIT %s) AS oldest
-WHERE received_at_ms < %s AND (kind = 'decision' OR NOT EXISTS (
+SELECT {columns} FROM {table} AS oldest
+WHERE sequence < coalesce((SELECT sequence FROM {table} WHERE kind = 'decision'
+                           AND received_at_ms >= %s ORDER BY sequence LIMIT 1), 9223372036854775807)
+AND received_at_ms < %s AND (kind = 'decision' OR NOT EXISTS (
     SELECT 1 FROM {table} AS decided WHERE decided.transaction_id = oldest.transaction_id
     AND decided.kind = 'decision' AND decided.received_at_ms >= %s))
-ORDER BY sequence
+ORDER BY sequence LIMIT %s
 """
 _OPEN: Final = "ALTER TABLE {table} DISABLE TRIGGER record_is_never_changed"
 _CLOSE: Final = "ALTER TABLE {table} ENABLE TRIGGER record_is_never_changed"
@@ -72,7 +74,7 @@ class PostgresErasing:
 
     def expired(self, before_ms: int, limit: int) -> list[Record]:
         """Return what was received before a time, of the oldest; see `Journal.expired`."""
-        rows = self._rows(self._filled(_EXPIRED), (limit, before_ms, before_ms))
+        rows = self._rows(self._filled(_EXPIRED), (before_ms, before_ms, before_ms, limit))
         return [record_of(row_of(row), self._link.name) for row in rows]
 
     def erase(self, records: Sequence[Record]) -> int:

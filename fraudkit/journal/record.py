@@ -141,16 +141,17 @@ class Journal(Protocol):
         ...
 
     def expired(self, before_ms: int, limit: int) -> list[Record]:
-        """Return what was received before a time, of the oldest records, in their order.
+        """Return the oldest of what was received before a time, in their order.
 
         An outcome counts as one only where no decision about its transaction was received since.
+        Nothing is looked for behind the first decision that was received since.
 
         Parameters
         ----------
         before_ms : int
             UTC epoch milliseconds.
         limit : int
-            How many of the oldest records are looked at; at least 1.
+            How many are returned at most; at least 1.
         """
         ...
 

@@ -7,13 +7,14 @@ from __future__ import annotations
 
 import sqlite3
 from collections.abc import Collection, Iterator, Sequence
-from contextlib import closing
+from contextlib import closing, nullcontext
 from pathlib import Path
 from threading import Lock
 from time import sleep
 from typing import Any, Final
 
 from fraudkit.errors import JournalError
+from fraudkit.journal.checkpoints import Checkpoints
 from fraudkit.journal.record import DecisionRecord, OutcomeRecord, Record
 from fraudkit.journal.rows import COLUMNS, decision_of, entity_text, outcome_of, record_of
 from fraudkit.journal.sqlite_errors import wrapped
@@ -35,11 +36,13 @@ _OF_ENTITY: Final = SELECT + (
 )
 _OUTCOMES: Final = SELECT + "WHERE transaction_id = ? AND kind = 'outcome'"
 _EXPIRED: Final = f"""
-SELECT {", ".join(COLUMNS)} FROM (SELECT * FROM record ORDER BY sequence LIMIT ?) AS oldest
-WHERE received_at_ms < ?2 AND (kind = 'decision' OR NOT EXISTS (
+SELECT {", ".join(COLUMNS)} FROM record AS oldest
+WHERE sequence < ifnull((SELECT sequence FROM record WHERE kind = 'decision'
+                         AND received_at_ms >= ?2 ORDER BY sequence LIMIT 1), {2**63 - 1})
+AND received_at_ms < ?2 AND (kind = 'decision' OR NOT EXISTS (
     SELECT 1 FROM record WHERE record.transaction_id = oldest.transaction_id
     AND record.kind = 'decision' AND record.received_at_ms >= ?2))
-ORDER BY sequence
+ORDER BY sequence LIMIT ?1
 """  # noqa: S608 - names of ours
 _GUARD: Final = "SELECT sql FROM sqlite_schema WHERE name = 'record_is_never_removed'"
 _REMOVE_DECISIONS: Final = "DELETE FROM record WHERE transaction_id = ? AND kind = 'decision'"
@@ -50,6 +53,7 @@ class SqliteErasing:
     """The part of `fraudkit.journal.sqlite.SqliteJournal` that finds and removes."""
 
     path: Path
+    _checkpoints: Checkpoints | None
     _guard: Lock
     _connection: sqlite3.Connection
 
@@ -97,7 +101,8 @@ class SqliteErasing:
         The pages of the file itself were overwritten by `erase`.
         """
         try:
-            with closing(self._opened("rw", _SCRUB_WAIT_S)) as connection:
+            paused = nullcontext() if self._checkpoints is None else self._checkpoints.paused()
+            with paused, closing(self._opened("rw", _SCRUB_WAIT_S)) as connection:
                 for _ in range(_SCRUBS_MAX):
                     connection.execute("PRAGMA wal_checkpoint(PASSIVE)")
                     (is_busy, *_) = connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()

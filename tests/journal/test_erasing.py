@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sqlite3
+import time
 from contextlib import closing
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -13,6 +14,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from fraudkit.errors import JournalError
+from fraudkit.journal import checkpoints
 from fraudkit.journal.record import DecisionRecord, OutcomeRecord, Record
 from fraudkit.journal.sqlite import SqliteJournal
 from tests.journal.conftest import Place
@@ -84,17 +86,19 @@ def test_the_oldest_expire_and_an_outcome_not_before_its_decision(
     with place.open_new() as journal:
         journal.append_many(written)
         held = list(journal.records())
-        still_kept = {
-            record.transaction_id
-            for record in held
+        places = [
+            number
+            for number, record in enumerate(held)
             if is_decision(record) and record.received_at_ms >= before_ms
-        }
-        assert journal.expired(before_ms, limit) == [
+        ]
+        still_kept = {held[number].transaction_id for number in places}
+        expired = [
             record
-            for record in held[:limit]
+            for record in held[: min(places, default=len(held))]
             if record.received_at_ms < before_ms
             and (is_decision(record) or record.transaction_id not in still_kept)
         ]
+        assert journal.expired(before_ms, limit) == expired[:limit]
 
 
 @PROPERTY
@@ -257,3 +261,21 @@ def test_who_does_not_own_the_table_is_told_who_may(postgres: PostgresServer) ->
         with pytest.raises(JournalError, match="by the owner of the table"):
             journal.erase([decision()])
         assert list(journal.records()) == [decision()]
+
+
+def test_a_log_that_is_held_is_emptied_all_the_same(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(checkpoints, "_INTERVAL_S", 0.01)
+    with SqliteJournal(tmp_path / "journal") as journal:
+        for number in range(40):
+            journal.append(decision(f"t-{number}"))
+            time.sleep(0.005)
+        assert any(reader.in_transaction for reader in held_by(journal))
+        journal.scrub()
+        assert (tmp_path / "journal-wal").stat().st_size == 0
+
+
+def held_by(journal: SqliteJournal) -> list[sqlite3.Connection]:
+    assert journal._checkpoints is not None
+    return journal._checkpoints._readers

@@ -278,13 +278,18 @@ class SpooledJournal:
         pages = self._spool.pages(_PAGE_RECORDS)
         page = next(pages, [])
         while len(page) == _PAGE_RECORDS:
-            self._journal.append_many(page)
+            self._bring(page)
             page = next(pages, [])
         with self._guard:
             while page:
-                self._journal.append_many(page)
+                self._bring(page)
                 page = next(pages, [])
             _log.warning("The journal is back, with %d records of the spool", len(self._spool))
             self._spool.clear()
             self._problem = None
             self._left.clear()
+
+    def _bring(self, page: Sequence[Record]) -> None:
+        for record, is_new in zip(page, self._journal.append_many(page), strict=True):
+            if not is_new:  # what stands is the journal's
+                self._recent.pop(name_of(record), None)

@@ -99,6 +99,18 @@ STEPS = st.one_of(
     ],
     reads_while_away=True,
 )
+@example(
+    steps=[
+        ("append", ["a"]),
+        ("restart", None),
+        ("fails", "before"),
+        ("append", ["a"]),
+        ("fails", "no"),
+        ("try again", None),
+        ("append", ["b"]),
+    ],
+    reads_while_away=False,
+)
 def test_what_is_acknowledged_is_in_the_journal_once_and_in_order_in_the_end(
     tmp_path_factory: pytest.TempPathFactory,
     steps: list[tuple[str, object]],
